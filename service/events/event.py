@@ -6,9 +6,10 @@ The ingress and the workers parse a body by the same function, so both see the s
 import hashlib
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple
 
 import orjson
@@ -84,7 +85,7 @@ class Envelope(NamedTuple):
 
     `by_content` is true where Telnyx gave no id, so `identity` is a hash of the content. `words` are the changes of
     consent, `message` is the state of the message. Both hold from the moment at which the event is accepted.
-    `occurred_at` is None where the event bears no time.
+    `occurred_at` is None where the event bears no time. `payload` is parsed.
     """
 
     identity: str
@@ -93,6 +94,7 @@ class Envelope(NamedTuple):
     words: tuple[ConsentChange, ...] = ()
     message: MessageStatus | None = None
     occurred_at: datetime | None = None
+    payload: Mapping[str, Any] = MappingProxyType({})
 
 
 class InvalidBody(Exception):
@@ -140,6 +142,7 @@ def read_envelope(body: bytes, opt_out_words: Collection[str] = ()) -> Envelope:
         words=words_of(event_type, payload, occurred_at, opt_out_words, now=clock.now()),
         message=read_message_status(event_type, payload, occurred_at),
         occurred_at=occurred_at,
+        payload=payload,
     )
 
 

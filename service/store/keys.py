@@ -30,8 +30,8 @@ class Keys:
     | `<ns>:under_way` | sorted set | messages whose end did not come, by when Telnyx is asked for them (ms) |
     | `<ns>:counts` | hash | accepted, done, ignored, dead, open, the last sequence, and the handlers in order (JSON) |
     | `<ns>:unkeyed` | sorted set | ids of events whose place in order is not known yet, by their sequence |
-    | `<ns>:turns` | hash | digest of a key and handler → the event whose turn it is, with a line break if others wait |
-    | `<ns>:lane:<digest>` | sorted set | the events that wait for it, by their sequence |
+    | `<ns>:turns` | hash | lane → the event whose turn it is (if any), with a line break if others stand there |
+    | `<ns>:lane:<handler>:<digest>` | sorted set | the events of a key that stand in line, by their sequence |
     | `<ns>:waiting_turn:<handler>` | sorted set | ids of events that wait for an earlier one, by their sequence |
     | `<ns>:backlog` | set | names of handlers that have left an event open |
     | `<ns>:backlog:<handler>` | sorted set | ids of the events that a handler left open, by the time of that (ms) |

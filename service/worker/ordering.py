@@ -13,7 +13,7 @@ from service.events.event_types import fits
 from service.routing import Router
 from service.store.batching import Batcher
 from service.store.inbox.leases import Lease, LeaseLost
-from service.store.inbox.order import NO_LANE, NOW, Placing, Turn, lanes, register, take_turns
+from service.store.inbox.order import NO_LANE, NOW, Placing, Turn, key_digests, register, take_turns
 from service.store.inbox.records import EventRecord
 from service.store.store import Store
 from service.subscription import Subscription
@@ -31,6 +31,10 @@ MAX_FOLLOWING = 0.5
 def ordered_types(router: Router) -> dict[str, tuple[str, ...]]:
     """Return the event types of the handlers that run in order, by name."""
     return {name: each.types for name, each in router.subscriptions.items() if each.ordered_by and each.types}
+
+
+def _by_number(router: Router) -> list[str]:
+    return [name for name, each in router.subscriptions.items() if each.ordered_by == "number"]
 
 
 @dataclass
@@ -59,7 +63,7 @@ class Ordering:
     async def register(self) -> None:
         """Let the deployment know which handlers run in order, before their events are claimed."""
         if self.types:
-            await register(self.store, self.types)
+            await register(self.store, self.types, by_number=_by_number(self.services.router))
 
     def stop(self) -> None:
         """Start nothing any more. The worker hands back the events that were claimed and not begun."""
@@ -97,16 +101,20 @@ class Ordering:
             LeaseLost: the lease is gone.
         """
         if running.turn is None and self._needs_turn(running.lease):
-            await self._ask([running], lambda _: None)
-        turn = running.turn or NOW
+            await self._ask([running], _begin_nothing)
+        turn = running.turn or running.lease.turn or NOW
         if turn.is_lost:
             raise LeaseLost
         if not turn.waits:
             return [*due]
         for name in turn.waits:
             self.services.metrics.count_wait(name)
-        at_turn = [name for name in due if name not in turn.waits]
-        return at_turn or await self._follow(running, turn)
+        at_turn = [name for name in due if name not in turn.waits] or await self._follow(running, turn)
+        if at_turn or not turn.follows:
+            return at_turn
+        # Its record does not say yet that it waits.
+        await self._ask([running], _begin_nothing)
+        return await self.at_turn(running, due)
 
     def give(self, event_id: str, handler: str) -> None:
         """Note that a handler of an event has its turn now: the event before it has ended."""
@@ -118,7 +126,7 @@ class Ordering:
     def _needs_turn(self, lease: Lease) -> bool:
         """Return whether a due handler runs in order and was not given its turn before."""
         now = lease.claimed_at
-        return any(
+        return lease.turn is None and any(
             name in self.types and not (each.has_turn or each.ended) and each.due <= now
             for name, each in lease.record.handlers.items()
         )
@@ -191,6 +199,10 @@ class Ordering:
         return True
 
 
+def _begin_nothing(_: ActiveEvent) -> None:
+    """Begin nothing: the event's task runs already."""
+
+
 async def _take_turns(
     services: HandlerServices, store: Store, batches: Sequence[Sequence[Placing]]
 ) -> Sequence[Sequence[Turn]]:
@@ -234,7 +246,7 @@ def _placing(services: HandlerServices, lease: Lease, without_key: dict[str, Exc
         if not listed:
             continue
         try:
-            placed[name] = lanes(name, order_key(lease, each), services.store.encryption)
+            placed[name] = key_digests(order_key(lease, each), services.store.encryption)
         except NoKey as error:
             without_key[name] = error
             placed[name] = (NO_LANE,)

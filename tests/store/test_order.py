@@ -21,12 +21,13 @@ from hypothesis.stateful import (
 from service.security.encryption import PLAIN
 from service.store.connection import connect
 from service.store.inbox import accept, dead_letters
-from service.store.inbox.accept import NewEvent
+from service.store.inbox.accept import NewEvent, accept_packed, pack_event
 from service.store.inbox.audit import audit
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, Lease, claim, finish
-from service.store.inbox.order import Placing, Turn, lanes, register, take_turns
+from service.store.inbox.order import Placing, Turn, key_digests, number_digests, register, take_turns
 from service.store.store import Store
+from tests.pending import pending
 
 ROUTES = {"keep": ["test.*"], "free": ["test.*"]}
 ORDERED = {"keep": ["test.*"]}
@@ -54,7 +55,7 @@ class OrderedEvents(RuleBasedStateMachine):
         self.dead: set[str] = set()
         self.unasked: list[str] = []
         self.waiting: list[str] = []
-        self.portal.call(register, self.store, ORDERED)
+        self._call(register, ORDERED, by_number=["keep"])
 
     async def _open(self) -> Store:
         return Store(connect(self.url, timeout=10, connections=4), self.namespace, PLAIN)
@@ -65,25 +66,40 @@ class OrderedEvents(RuleBasedStateMachine):
 
         return self.portal.call(act)
 
-    @rule(numbers=st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=4))
-    def accept(self, numbers: list[str]) -> None:
+    @rule(
+        numbers=st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=4), known=st.sampled_from([True, True, False])
+    )
+    def accept(self, numbers: list[str], *, known: bool) -> None:
+        """Accept events, with the digests of their numbers or without."""
         # The ids do not tell the order.
         ids = [f"{number}-{99 - next(self.ids):02d}-{uuid.uuid4().hex[:4]}" for number in numbers]
-        self._call(accept.accept, [NewEvent(each, "test.one", b'{"data":{}}', "webhook") for each in ids])
+        packed = [
+            pack_event(
+                NewEvent(each, "test.one", b'{"data":{}}', "webhook"),
+                PLAIN,
+                number=number_digests(each[0], PLAIN) if known else b"",
+            )
+            for each in ids
+        ]
+        self._call(accept_packed, packed)
         self.accepted += ids
 
-    @rule(limit=st.integers(1, 4))
-    def claim(self, limit: int) -> None:
+    @rule(limit=st.integers(1, 4), worker=st.integers(1, 2), alone=st.booleans())
+    def claim(self, limit: int, *, worker: int = 1, alone: bool = False) -> None:
         """Claim, and do not ask yet: the worker may vanish before."""
-        number = next(self.claims)
-        request = ClaimRequest(f"worker{number}", number, LEASE, limit, ROUTES, ordered=ORDERED)
+        routes = ORDERED if alone else ROUTES
+        request = ClaimRequest(f"worker{worker}", next(self.claims), LEASE, limit, routes, ordered=ORDERED)
         for lease in self._call(claim, request).leases:
-            keep = lease.record.handlers["keep"]
-            self.held[lease.record.id] = lease
-            if keep.has_turn and not keep.ended:
-                self._begins(lease.record.id)
-            elif not keep.ended:
-                self.unasked.append(lease.record.id)
+            event_id, keep = lease.record.id, lease.record.handlers["keep"]
+            self.held[event_id] = lease
+            if keep.ended or keep.due > lease.claimed_at:
+                continue
+            if keep.has_turn:
+                self._begins(event_id)
+            else:
+                self.unasked.append(event_id)
+                if lease.turn is not None:
+                    self._learn(event_id, lease.turn)
 
     @precondition(lambda self: self.unasked)
     @rule(data=st.data(), places=st.booleans())
@@ -152,7 +168,9 @@ class OrderedEvents(RuleBasedStateMachine):
             self.dead.add(event_id)
 
     def _finish(self, event_id: str, ended: dict[str, HandlerRecord]) -> None:
-        results = HandlerResults.of(self.held.pop(event_id), ended, release=True)
+        lease = self.held.pop(event_id)
+        ended = {name: each for name, each in ended.items() if name in lease.record.handlers}
+        results = HandlerResults.of(lease, ended, release=True)
         assert self._call(finish, [results], at_turn=self._gets_turn) != ["lost"]
 
     def _gets_turn(self, event_id: str, handler: str) -> None:
@@ -212,7 +230,7 @@ class OrderedEvents(RuleBasedStateMachine):
 
     def _drain(self) -> None:
         """Let everything end well, and look at what is left."""
-        for _ in range(20 * len(self.accepted) + 20):
+        for turn in range(20 * len(self.accepted) + 20):
             while self.unasked:
                 self._ask_all()
             for event_id in self._runs():
@@ -223,7 +241,8 @@ class OrderedEvents(RuleBasedStateMachine):
                 self._finish(event_id, {"free": HandlerRecord("done")})
             if not any(self._open_of(number) for number in NUMBERS):
                 break
-            self.claim(4)
+            # A worker of its own: none claims what lapsed while it had it.
+            self.claim(4, worker=3 + turn)
         assert not any(self._open_of(number) for number in NUMBERS)
         assert self.portal.call(self._left_over) == []
         assert self._call(audit).clean
@@ -237,8 +256,9 @@ class OrderedEvents(RuleBasedStateMachine):
         self._call(take_turns, [_placing(each.id) for each in earlier])
 
     async def _left_over(self) -> list[bytes]:
-        names = ("lane", "turns", "unkeyed", "waiting_turn")
-        return [
+        names = ("lane", "unkeyed", "waiting_turn")
+        turns = await pending(self.store.redis.hkeys(f"{self.namespace}:turns"))
+        return [lane for lane in turns if lane] + [
             key
             async for key in self.store.redis.scan_iter(f"{self.namespace}:*")
             if key.split(b":")[1].decode() in names
@@ -246,7 +266,7 @@ class OrderedEvents(RuleBasedStateMachine):
 
 
 def _placing(event_id: str, lease: Lease | None = None) -> Placing:
-    return Placing(event_id, {"keep": lanes("keep", event_id[0], PLAIN)}, lease.token if lease else "")
+    return Placing(event_id, {"keep": key_digests(event_id[0], PLAIN)}, lease.token if lease else "")
 
 
 async def _erase(store: Store, chosen: list[str]) -> list[Any]:

@@ -72,9 +72,10 @@ class Lane:
         return record.handlers["keep"]
 
     async def left_over(self) -> list[str]:
-        names = ("lane", "turns", "unkeyed", "waiting_turn")
+        names = ("lane", "unkeyed", "waiting_turn")
         keys = [key.decode().split(":") async for key in self.store.redis.scan_iter(f"{self.store.namespace}:*")]
-        return [key[1] for key in keys if key[1] in names]
+        turns = await pending(self.store.redis.hkeys(f"{self.store.namespace}:turns"))
+        return [*(key[1] for key in keys if key[1] in names), *(lane.decode() for lane in turns if lane)]
 
 
 def told(turn: Turn) -> str:
@@ -237,8 +238,8 @@ async def test_a_turn_that_an_ended_event_has_kept_holds_nobody(lane: Lane) -> N
     await lane.claim()
     await lane.asked("a")
     await lane.end("a")
-    await pending(lane.store.redis.hset(f"{lane.store.namespace}:turns", "aa", "a"))
-    await lane.store.redis.zadd(f"{lane.store.namespace}:lane:aa", {"a": 1, "gone": 2})
+    await pending(lane.store.redis.hset(f"{lane.store.namespace}:turns", "keep:aa", "a"))
+    await lane.store.redis.zadd(f"{lane.store.namespace}:lane:keep:aa", {"a": 1, "gone": 2})
     assert await lane.asked("b") == ["go"]
     await lane.end("b")
     assert await lane.left_over() == []

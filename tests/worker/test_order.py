@@ -9,12 +9,17 @@ import pytest
 
 from service import Context, Event, Retry, Router
 from service.dashboard.timeline import build
+from service.events.other_party import other_number
+from service.outbound import gate
 from service.store.effects import blocks
 from service.store.inbox import dead_letters
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.maintenance import queue
+from service.store.inbox.search import EventFilter
+from service.store.operators.audit_log import Actor
+from service.store.operators.bulk_jobs import JobRequest, create_job
+from service.store.operators.job_runner import carry_out
 from service.store.store import Store
-from service.worker.order_keys import number_of
 from tests.stack import Stack
 from tests.telnyx_events import fresh_number
 from tests.waiting import wait_for
@@ -185,6 +190,57 @@ def test_a_pause_holds_the_order_and_an_event_without_a_number_needs_none(stack:
     assert ran.by_number[number] == [*range(5)]
 
 
+def test_a_block_at_telnyx_holds_the_order_until_it_is_lifted(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "ACCOUNT_PROBE", 0.25)
+    monkeypatch.setattr(stack.simulator, "api_key", "KEY-right")
+    router = Router()
+
+    @router.on("test.one", ordered_by="number")
+    async def send(event: Event, ctx: Context) -> None:
+        text = str(event.payload["n"])
+        await ctx.telnyx.messages.send(to=event.payload["phone_number"], from_="+13125550199", text=text)
+
+    numbers = [fresh_number(), fresh_number()]
+    several = [numbered(each, 4) for each in numbers]
+    stack.start_worker(router)
+    accepted(stack, [event for events in zip(*several, strict=True) for event in events])
+    first = stack.when(
+        several[0][0].identity, lambda record: "send" in record.handlers and record.handlers["send"].state == "parked"
+    )
+    assert first.handlers["send"].reason == "credentials"
+    monkeypatch.setattr(stack.simulator, "api_key", None)
+    for events in several:
+        assert stack.ended(events[-1].identity).state == "done"
+    assert [[each.body["text"] for each in stack.sent_to(number)] for number in numbers] == [["0", "1", "2", "3"]] * 2
+
+
+def test_a_whole_bulk_job_keeps_the_order_of_what_it_retries(stack: Stack) -> None:
+    router, ran, broken = Router(), Ran(), [True]
+
+    @router.on("test.one", ordered_by="number", max_attempts=1)
+    async def keep(event: Event, ctx: Context) -> None:
+        if broken:
+            raise ValueError
+        await ran.run(event)
+
+    numbers = [fresh_number() for _ in range(5)]
+    several = [numbered(each, 8) for each in numbers]
+    accepted(stack, [event for events in several for event in events])
+    stack.start_worker(router)
+    for events in several:
+        assert stack.ended(events[-1].identity).state == "dead"
+    broken.clear()
+
+    async def retry_all(store: Store) -> None:
+        request = JobRequest("retry", EventFilter(died="keep"))
+        await carry_out(store, await create_job(store, request, Actor("ann", "dashboard")))
+
+    stack.ask(retry_all)
+    wait_for(lambda: ran.total() == 40)
+    assert [ran.by_number[each] for each in numbers] == [[*range(8)]] * 5
+    assert ran.most == 1
+
+
 def test_a_key_of_the_authors_orders_and_one_that_fails_is_dead_alone(stack: Stack) -> None:
     router, ran = Router(), Ran()
 
@@ -220,5 +276,4 @@ def test_a_key_of_the_authors_orders_and_one_that_fails_is_dead_alone(stack: Sta
     ],
 )
 def test_the_number_is_that_of_the_other_party(event_type: str, payload: dict[str, Any], number: str | None) -> None:
-    event: Event[Any] = Event("one", event_type, None, payload, "webhook")
-    assert number_of(event) == number
+    assert other_number(event_type, payload) == number

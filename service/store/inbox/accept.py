@@ -13,15 +13,17 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from service.events import Envelope
+from service.events import Envelope, InvalidBody, read_event
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus
 from service.events.nested_json import dump_json
+from service.events.other_party import other_number
 from service.security.encryption import Sealer
 from service.security.numbers import DIGEST_BYTES, digests
 from service.security.telnyx_signature import SignatureHeaders
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import DEFAULT_KEEP, encode_status
+from service.store.inbox.order import number_digests
 from service.store.inbox.records import EventRecord, body_place, encode_source, parse_record, whole_number
 from service.store.scripts import is_script_error
 from service.store.store import Store, behind_length
@@ -63,7 +65,8 @@ class NewEvent(NamedTuple):
     `words` are what it says about consent, `message` the state of its message. Both are kept in the
     same step, the state for `keep` seconds. `signature` is given where the headers that prove the body are to be kept
     beside it. `occurred_at` is the event's own time, where it bears one. `trace` is the `traceparent` of its
-    trace, where traces are on, and behind a space the caller's `tracestate`.
+    trace, where traces are on, and behind a space the caller's `tracestate`. `payload` is that of the body, where
+    it was parsed.
     """
 
     identity: str
@@ -78,6 +81,7 @@ class NewEvent(NamedTuple):
     signature: SignatureHeaders | None = None
     occurred_at: datetime | None = None
     trace: str | None = None
+    payload: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         return f"NewEvent(identity={self.identity!r}, type={self.type!r})"
@@ -119,7 +123,16 @@ class NewEvent(NamedTuple):
             keep=keep,
             signature=signature,
             occurred_at=envelope.occurred_at,
+            payload=envelope.payload,
         )
+
+    def number_digests(self, encryption: Sealer) -> bytes:
+        """Return the digests of the other party's number, which name its place in order. Empty where it is unknown."""
+        try:
+            payload = self.payload or read_event(self.identity, self.type, self.body, self.arrived_by).payload
+        except InvalidBody:
+            return b""
+        return number_digests(other_number(self.type, payload), encryption)
 
 
 class Acceptance(NamedTuple):
@@ -146,23 +159,31 @@ async def accept(store: Store, arrivals: Sequence[NewEvent]) -> list[Acceptance]
     Raises:
         redis.exceptions.RedisError: it is not known whether they are stored. Accepting them again is harmless.
     """
-    return await accept_packed(store, [pack_event(each, store.encryption) for each in arrivals])
+    encryption = store.encryption
+    packed = [pack_event(each, encryption, number=each.number_digests(encryption)) for each in arrivals]
+    return (await accept_packed(store, packed))[0]
 
 
-async def accept_packed(store: Store, arrivals: Sequence[bytes]) -> list[Acceptance]:
+async def accept_packed(store: Store, arrivals: Sequence[bytes]) -> tuple[list[Acceptance], list[bytes] | None]:
     """Do what `accept` does with what `pack_event` returned.
+
+    Return too the event types (patterns) whose events are to come with digests of their number. None if that is not
+    known. Those that come without wait for the worker that computes them.
 
     Raises:
         redis.exceptions.RedisError: it is not known whether they are stored. Accepting them again is harmless.
     """
-    answers = await store.run("accept", *arrivals)
-    return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
+    answers, types, *_ = await store.run("accept", *arrivals)
+    return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers], types
 
 
-def pack_event(arrival: NewEvent, encryption: Sealer, *, attempts: tuple[int, int] | None = None) -> bytes:
+def pack_event(
+    arrival: NewEvent, encryption: Sealer, *, attempts: tuple[int, int] | None = None, number: bytes = b""
+) -> bytes:
     """Return an event as one argument of a script.
 
-    A healed event brings the times (ms) of the first and the last attempt to deliver it.
+    A healed event brings the times (ms) of the first and the last attempt to deliver it. `number` are its
+    `number_digests`, where its type is ordered by number.
     """
     more: dict[str, Any] = {} if attempts is None else {"first_at": attempts[0], "last_at": attempts[1]}
     if arrival.trace is not None:
@@ -176,18 +197,25 @@ def pack_event(arrival: NewEvent, encryption: Sealer, *, attempts: tuple[int, in
     if arrival.message is not None:
         more["message"] = encode_status(arrival.message, encryption, keep=arrival.keep)
     source = encode_source(arrival.arrived_by, arrival.signature)
-    return pack(arrival.identity, arrival.type, source, arrival.body, more=more, encryption=encryption)
+    return pack(arrival.identity, arrival.type, source, arrival.body, more=more, encryption=encryption, number=number)
 
 
 def pack(
-    identity: str, event_type: str, source: str, body: bytes, *, more: Mapping[str, Any], encryption: Sealer
+    identity: str,
+    event_type: str,
+    source: str,
+    body: bytes,
+    *,
+    more: Mapping[str, Any],
+    encryption: Sealer,
+    number: bytes = b"",
 ) -> bytes:
     """Return one argument with an event's index terms, values for JSON and sealed body.
 
     `unpack_event` in `lua/lib/record.lua` reads it.
     """
     terms, values = index_terms(identity, event_type, body, encryption), orjson.dumps(more) if more else b""
-    parts = (identity.encode(), event_type.encode(), source.encode(), terms, values)
+    parts = (identity.encode(), event_type.encode(), source.encode(), terms, number, values)
     sealed = encryption.seal(body, body_place(identity)) if body else b""
     return b"".join([*map(behind_length, parts), sealed])
 

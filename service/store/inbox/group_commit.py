@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
+from service.events.event_types import fits
 from service.store.batching import Batcher, PendingAnswer
 from service.store.inbox.accept import Acceptance, NewEvent, accept_packed, pack_event
 from service.store.redis_errors import describe_cause
@@ -30,6 +31,9 @@ class GroupCommit:
         self._timeout = timeout
         self._store = store
         self._encryption = store.encryption
+        # Event types whose events come with digests of their number, by the answer to the latest batch.
+        self._numbered: list[bytes] = []
+        self._is_numbered: dict[str, bool] = {}
         self._batcher: Batcher[bytes, Acceptance] = Batcher(self._commit, passing=_PASSING, size=len, timeout=timeout)
 
     def submit(self, arrival: NewEvent, answer: PendingAnswer[Acceptance]) -> None:
@@ -68,10 +72,21 @@ class GroupCommit:
         # Before it waits: the next batch goes out as soon as Redis has answered the one before.
         if len(self._batcher) >= MAX_WAITING:
             raise NotAccepted("too many events wait for Redis")
-        return pack_event(arrival, self._encryption)
+        number = arrival.number_digests(self._encryption) if self._needs_number(arrival.type) else b""
+        return pack_event(arrival, self._encryption, number=number)
+
+    def _needs_number(self, event_type: str) -> bool:
+        if not self._numbered:
+            return False
+        if event_type not in self._is_numbered:
+            self._is_numbered[event_type] = any(fits(each.decode(), event_type) for each in self._numbered)
+        return self._is_numbered[event_type]
 
     async def _commit(self, arrivals: Sequence[bytes]) -> Sequence[Acceptance]:
-        return await accept_packed(self._store, arrivals)
+        answers, types = await accept_packed(self._store, arrivals)
+        if types is not None and types != self._numbered:
+            self._numbered, self._is_numbered = types, {}
+        return answers
 
     async def close(self) -> None:
         """Wait for the batch in flight."""

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from service.events import Event, read_event
 from service.security.encryption import PLAIN, Sealer
 from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.order import Turn, read_turn
 from service.store.inbox.records import EventRecord, parse_record
 from service.store.inbox.workers import WorkerSign
 from service.store.scripts import Argument
@@ -40,7 +41,8 @@ class Lease:
 
     `alone` marks a suspect: an event during which workers vanished, so that nothing else runs beside it. `claimed_at`
     is the server's time (milliseconds since 1970), `monotonic` that of this process (seconds). `uncertain` says that
-    the data may have been restored since the event arrived. Then its effects may be missing in the ledger.
+    the data may have been restored since the event arrived. Then its effects may be missing in the ledger. `turn` is
+    that of its handlers in order, where the claim knows it.
     """
 
     record: EventRecord
@@ -49,6 +51,7 @@ class Lease:
     claimed_at: int
     monotonic: float = field(default_factory=time.monotonic)
     uncertain: bool = False
+    turn: Turn | None = None
     _payloads: dict[TypeAdapter[Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _spare: list[Event[dict[str, Any]]] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -277,4 +280,7 @@ def _lease(store: Store, entry: list[Any], token: str, times: tuple[int, float, 
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     record = parse_record(event_id.decode(), fields, store.encryption)
     now, at, uncertain_before = times
-    return Lease(record, token, b"alone" in fields, now, at, uncertain=record.received_at <= uncertain_before)
+    turn = read_turn(fields.get(b"turn")) if b"order" in fields else None
+    return Lease(
+        record, token, b"alone" in fields, now, at, uncertain=record.received_at <= uncertain_before, turn=turn
+    )

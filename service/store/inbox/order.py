@@ -6,24 +6,26 @@ from dataclasses import dataclass, field
 import orjson
 
 from service.security.encryption import Sealer
-from service.store.inbox.records import EventRecord, parse_record
+from service.store.inbox.records import EventRecord, parse_record, whole_number
 from service.store.store import Store
 
 NO_LANE = "-"
-"""The lane of an event that needs no order."""
-_DIGEST_BYTES = 16
+"""Stands for the digests of an event without a key, which needs no order."""
+_ASK = b"?"
+_DIGEST_BYTES = 8
+# Two keys of one digest only wait for each other.
 
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """The lanes of one event, by handler: the first holds its place, the others are those of other encryption keys.
+    """The digests of one event's keys, by handler: the first names its lane, others are those of other encryption keys.
 
     The token is that of its lease. Without one, the event only takes its places. An urgent one has waited long enough
     for the places of earlier events.
     """
 
     event_id: str
-    lanes: Mapping[str, Sequence[str]]
+    digests: Mapping[str, Sequence[str]]
     token: str = ""
     is_urgent: bool = False
 
@@ -32,23 +34,30 @@ class Placing:
 class Turn:
     """Which handlers of an event wait, by the id of the event before it.
 
-    `is_lost` says that the lease is gone. `is_early` says that earlier events have no place yet.
+    `is_lost` says that the lease is gone. `is_early` says that earlier events have no place yet. `follows` says that
+    it waits on the worker that runs the event before it, and for no other.
     """
 
     waits: Mapping[str, str] = field(default_factory=dict)
     is_lost: bool = False
     is_early: bool = False
+    follows: bool = False
 
 
 NOW = Turn()
 """The turn of an event that waits for none."""
 
 
-def lanes(handler: str, key: str | None, encryption: Sealer) -> tuple[str, ...]:
-    """Return the names of the lanes of a key. They are keyed digests, so they tell nothing about it."""
+def key_digests(key: str | None, encryption: Sealer) -> tuple[str, ...]:
+    """Return the digests of a key, which name lanes. They are keyed, so they tell nothing about it."""
     if key is None:
         return (NO_LANE,)
-    return tuple(each.hex() for each in encryption.briefs(f"{handler}\n{key}".encode(), _DIGEST_BYTES))
+    return tuple(each.hex() for each in encryption.briefs(key.encode(), _DIGEST_BYTES))
+
+
+def number_digests(number: str | None, encryption: Sealer) -> bytes:
+    """Return the digests of an event's number as `place_in_order` in `lua/lib/orderings.lua` takes them."""
+    return ",".join(key_digests(number, encryption)).encode()
 
 
 async def take_turns(
@@ -73,21 +82,43 @@ async def take_turns(
     return turns, records
 
 
-async def register(store: Store, ordered: Mapping[str, Iterable[str]]) -> None:
+async def register(store: Store, ordered: Mapping[str, Iterable[str]], *, by_number: Iterable[str] = ()) -> None:
     """Register handlers that run in order, with the open events that were accepted before.
+
+    `by_number` names those whose key is the number. Then accept gives their events their lanes.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached. Repeat it.
     """
-    words, cursor = orjson.dumps(ordered), b"0"
+    words, cursor = (orjson.dumps(ordered), orjson.dumps(dict.fromkeys(by_number, True))), b"0"
     while True:
-        cursor = await store.run("order_register", words, cursor)
+        cursor = await store.run("order_register", *words, cursor)
         if cursor == b"0":
             return
 
 
+async def in_order(store: Store, ids: Sequence[str]) -> list[str]:
+    """Return the ids of events in the order of acceptance. Those without a place in it come first."""
+    async with store.redis.pipeline(transaction=False) as pipeline:
+        for event_id in ids:
+            pipeline.hget(store.keys.event(event_id), "sequence")
+        places = await pipeline.execute(raise_on_error=False)
+    numbers = [whole_number(each) or 0 if isinstance(each, bytes) else 0 for each in places]
+    return [event_id for _, event_id in sorted(zip(numbers, ids, strict=True))]
+
+
+def read_turn(stored: bytes | None) -> Turn | None:
+    """Return the turn of an event with lanes, as its claim answers it. None if its worker has to ask."""
+    if stored is None:
+        return NOW
+    if stored == _ASK:
+        return None
+    waits = dict(each.split(" ", 1) for each in stored.decode().split("\n"))
+    return Turn(waits, follows=True)
+
+
 def _words(placing: Placing) -> list[str | list[str]]:
-    return [placing.event_id, placing.token, *([handler, *several] for handler, several in placing.lanes.items())]
+    return [placing.event_id, placing.token, *([handler, *several] for handler, several in placing.digests.items())]
 
 
 def _turn(verdict: str, *waits: str) -> Turn:

@@ -3,12 +3,13 @@
 -- the event has one. Both are merged on every arrival, with the time of the first, and before the record is written. The next
 -- arrival completes one that failed half-way.
 --
--- requires: changes consent message_state record
+-- requires: changes consent message_state orderings record
 -- Keys:   those of record, of consent and of message_state, <ns>:content:<identity>
 -- ARGV:   for each event: packed, with more = {delay (ms until it is due), remember (ms for which the identity stands for this
 --         event; else as long as the record exists), words as for record_consent, message as for merge_message, trace (its
 --         traceparent, and behind a space its tracestate)}
--- Answer: for each event: {'accepted' | 'duplicate' | 'cancelled', id}
+-- Answer: {answers, types}: answers = for each event: {'accepted' | 'duplicate' | 'cancelled', id}; types = those (patterns) whose
+--         events are to come with the digests of their number, nil where that was not read
 -- Cost:   O(events × log queue)
 
 -- resolve: the id under which this event is or will be recorded, and the answer of first_arrival for it. A known id with
@@ -36,4 +37,4 @@ local answers = answer_each(1, function(packed)
   return { record(id, event, first_at), id }
 end)
 write_changes()
-return answers
+return { answers, counted and types_by_number() or false }

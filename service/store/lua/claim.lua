@@ -2,14 +2,15 @@
 -- due without help. The handlers of an event are fixed here, when it is claimed for the first time. An event whose lease
 -- lapsed twice is a poison suspect, and goes only to a worker that runs nothing else. Lapsed once more while alone, it is
 -- dead. A claim whose reply was lost is repeated under its number, and answered with the events that it took then.
--- Events of a handler that runs in order are left to the workers that run it so.
+-- Events of a handler that runs in order are left to the workers that run it so. Others take their turns here.
 --
--- requires: changes format handlers lease order quarantine_record settle silence types
+-- requires: changes claimed_turns format handlers lease order quarantine_record settle silence types
 -- Keys:   those of format, settle, silence, lease and quarantine_record, <ns>:claim:<worker>, <ns>:paused
 -- ARGV:   worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
 --         handler name → its event types), ordered (likewise, the handlers that run in order, or ''), optionally one event id:
 --         then only this one
--- Answer: {claimed, foreign, wait, now, poison_suspects, paused, damaged, uncertain_before}: claimed = for each event {id, {field, value …}}; foreign = ids
+-- Answer: {claimed, foreign, wait, now, poison_suspects, paused, damaged, uncertain_before}: claimed = for each event {id, {field, value …}},
+--         with the answer of take_turns as the field `turn`, where there is one; foreign = ids
 --         of due jobs in the queue that are no events of ours; wait = ms until the next job is due, -1 where there is none; now =
 --         the server's time (ms); poison_suspects = how many were passed over; paused = handlers that are paused;
 --         damaged = ids of events that were ended because their records are damaged; uncertain_before = the time (ms) before
@@ -27,6 +28,7 @@ local claimed, chosen, foreign, poison_suspects, damaged, subscriptions, bytes =
 -- Events in order come due at fractions of a millisecond.
 local until_now = string.format('(%.0f', now + 1)
 local MIN_PAUSE, left_to_others, others = 1000, false, nil
+local in_order = {}
 
 local function find_subscribed(type)
   local names = {}
@@ -43,7 +45,7 @@ end
 local function read(event)
   local flat, f = redis.call('HGETALL', event), {}
   for i = 1, #flat, 2 do f[flat[i]] = flat[i + 1] end
-  return { flat = flat, state = f.state, lease = f.lease, leased = f.lease and (tonumber(f.lease_until) or 0) > now,
+  return { flat = flat, fields = f, state = f.state, lease = f.lease, leased = f.lease and (tonumber(f.lease_until) or 0) > now,
     lapses = tonumber(f.lapses or '0') or 0, handlers = f.handlers, order = f.order, type = f.type, received_at = tonumber(f.received_at),
     bytes = #(f.body or '') }
 end
@@ -75,19 +77,25 @@ local function choose(id, event, record, is_suspect)
   local known = #flat
   for i = 1, #fields do flat[known + i] = fields[i] end
   bytes = bytes + record.bytes
-  chosen[#chosen + 1] = { id = id, event = event, received_at = record.received_at, fields = fields, answer = { id, flat } }
+  local each = { id = id, event = event, received_at = record.received_at, set = fields, answer = { id, flat },
+    names = names_of(handlers), record = record.fields }
+  chosen[#chosen + 1] = each
+  if record.order then in_order[#in_order + 1] = each end
 end
 
 -- lease_chosen: lease the chosen events. They are noted as held before they are, since the repetition of this claim looks for
--- its events among these. The places in the queue come last, so that events without a lease are still found there.
+-- its events among these. The places in the queue come last, so that events without a lease are still found there. Turns come
+-- first, so that a leased event has its own or a place.
 local function lease_chosen()
   local ids = {}
+  if #in_order > 0 then order_claimed(in_order, ordered, worker, token) end
+  in_order = {}
   for i, each in ipairs(chosen) do ids[i] = each.id end
   if #ids == 0 then return end
   redis.call('SADD', held, unpack(ids))
   redis.call('PEXPIRE', held, DAY)
   for _, each in ipairs(chosen) do
-    redis.call('HSET', each.event, unpack(each.fields))
+    redis.call('HSET', each.event, unpack(each.set))
     if only or not each.received_at then
       settle(each.id)
     else
@@ -97,6 +105,18 @@ local function lease_chosen()
   end
   chosen = {}
   write_changes()
+end
+
+-- stand_earlier: let the events that come due before one stand in their lanes, since no claim took them. Answers whether these
+-- are all.
+local function stand_earlier(record)
+  local jobs = redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', '(' .. (record.fields.due or now), 'LIMIT', 0, MAX_SCANNED)
+  for _, job in ipairs(jobs) do
+    local id = job:sub(#prefix + 1)
+    local f = job:sub(1, #prefix) == prefix and redis.pcall('HMGET', event_key(id), 'state', 'order', 'handlers') or { err = '' }
+    if not f.err and f[1] == 'open' and f[2] and not f[3] then stand(id, sequence_of(id), lanes_of(f[2]), ordered) end
+  end
+  return #jobs < MAX_SCANNED
 end
 
 -- try_claim: choose a due job if it may be claimed. Answers whether it is still due, and whether nothing more may be claimed.
@@ -111,6 +131,8 @@ local function try_claim(job)
   end
   local claimable = record.state == 'open' and not record.leased
   if claimable and record.order and is_left_to_others(event, record) then
+    -- So that none that is accepted later passes it on this worker.
+    if next(ordered) and not record.handlers then stand(id, place_of(record.fields), lanes_of(record.order), ordered) end
     left_to_others = true
     return true, false
   end
@@ -134,6 +156,7 @@ local function try_claim(job)
     settle(id, false, true)
     return true, false
   end
+  if only and record.order and not record.handlers and not stand_earlier(record) then return true, true end
   choose(id, event, record, is_suspect)
   return false, is_suspect
 end
@@ -173,9 +196,17 @@ local function repeat_claim()
     local record = read(event)
     if record.lease == token and record.leased then
       settle(id)
-      claimed[#claimed + 1] = { id, read(event).flat }
+      record = read(event)
+      local each = { id = id, set = {}, answer = { id, record.flat }, names = names_of(record.handlers) or {}, record = record.fields }
+      claimed[#claimed + 1] = each.answer
+      if record.order then in_order[#in_order + 1] = each end
     end
   end
+  if #in_order > 0 then order_claimed(in_order, ordered, worker, token) end
+  for _, each in ipairs(in_order) do
+    if #each.set > 0 then redis.call('HSET', event_key(each.id), unpack(each.set)) end
+  end
+  in_order = {}
 end
 
 refuse_later_format()

@@ -1,7 +1,7 @@
 -- finish: record the results of handlers and, if asked, give leases back, for many events at once. Without the
 -- lease nothing of an event is recorded.
 --
--- requires: changes lease settle
+-- requires: lease settle
 -- Keys:   those of settle and lease
 -- ARGV:   for each event, packed: id, token, release (one byte: 1 | 0), then name and JSON of each handler. Each text stands
 --         behind its length in 4 bytes.
@@ -21,6 +21,12 @@ local function unpack_results(packed)
   return id, token, release == 1, results, next(results) ~= nil
 end
 
+local releases = {}
+collect_releases = function()
+  for i = 1, #releases, 3 do collect_release(releases[i], releases[i + 1], releases[i + 2]) end
+  releases = {}
+end
+
 local answers = answer_each(1, function(packed)
   local id, token, release, results, ended = unpack_results(packed)
   local f = read_settled(id)
@@ -28,10 +34,10 @@ local answers = answer_each(1, function(packed)
   local state = collect_settlement(id, f, results, release)
   -- Last, so that the lease's holder can repeat a call that failed half-way.
   if release then
-    collect_release(id, token, ended)
+    releases[#releases + 1], releases[#releases + 2], releases[#releases + 3] = id, token, ended
     released[id] = true
   end
   return state
 end)
-write_changes()
+write_settled()
 return { answers, woken }

@@ -30,20 +30,24 @@ local answers = answer_each(2, function(packed)
   if more.message then record_message(more.message, id) end
   if records[id] or redis.call('HEXISTS', event_key(id), 'state') == 1 then return 'known' end
   local received_at = math.min(more.received_at, now)
-  local fields = { 'type', event.type, 'arrived_by', event.arrived_by, 'received_at', received_at, 'due', now, 'deliveries',
+  local fields = { 'due', now, 'type', event.type, 'arrived_by', event.arrived_by, 'received_at', received_at, 'deliveries',
     more.deliveries, 'numbers', event.terms:sub(5), 'notes', noted('', run and 'imported_to_run' or 'imported') }
   if event.body ~= '' then append(fields, 'body', event.body) end
   if not run then state, due = add_past(fields, more.handlers, id) end
   count(nil, state)
-  if run then append(fields, 'sequence', next_sequence()) end
-  if run and is_ordered(event.type) then await_key(id, fields[#fields], fields) end
+  if run then
+    local place = next_sequence()
+    append(fields, 'sequence', place)
+    due = place_in_order(id, event.type, event.number, place, fields) or due
+    fields[2] = due
+  end
   local from = received_at - received_at % MINUTE
   -- A minute whose index has gone must not be given one that knows of this event only.
   local indexed = redis.call('EXISTS', minute_key(from)) == 1
     or redis.call('ZCOUNT', ns .. ':events', from, '(' .. from + MINUTE) == 0
   if indexed and received_at >= now - MINUTES_KEPT then index_minute(received_at, event.terms) end
   if state == 'open' then
-    requeue(id, math.max(due, received_at))
+    requeue(id, tonumber(due) > received_at and due or received_at)
   else
     collect_end('ZADD', state, now, id)
     append(fields, 'ended_at', now)

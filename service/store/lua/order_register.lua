@@ -3,17 +3,18 @@
 --
 -- requires: handlers order orderings types
 -- Keys:   those of order, <ns>:queue
--- ARGV:   ordered (JSON: handler name → its event types), cursor ('0' to begin)
+-- ARGV:   ordered (JSON: handler name → its event types), by_number (JSON: handler name → true, if the number is its key), cursor
+--         ('0' to begin)
 -- Answer: cursor of the next page, '0' at the end
 -- Cost:   O(page × log unkeyed)
 local PAGE = 500
-local ordered = cjson.decode(ARGV[1])
+local ordered, by_number, cursor = cjson.decode(ARGV[1]), cjson.decode(ARGV[2]), ARGV[3]
 local prefix = ns .. ':'
 
 -- concerns: whether one of the handlers has an open event, begun or not, without a lane for it
 local function concerns(f)
   for name, types in pairs(ordered) do
-    local has_lane = ('\n' .. (f[4] or '')):find('\n' .. name .. ' ', 1, true)
+    local has_lane = ('\n' .. (f[4] or '')):find('\n' .. name .. ':', 1, true)
     for _, pattern in ipairs(types) do
       if not has_lane and fits(pattern, f[2]) then
         local listed = not f[3]
@@ -25,9 +26,9 @@ local function concerns(f)
   return false
 end
 
-see_ordered(ordered)
-if ARGV[2] == '0' and are_complete(ordered) then return '0' end
-local page = redis.call('ZSCAN', ns .. ':queue', ARGV[2], 'COUNT', PAGE)
+see_ordered(ordered, nil, by_number)
+if cursor == '0' and are_complete(ordered) then return '0' end
+local page = redis.call('ZSCAN', ns .. ':queue', cursor, 'COUNT', PAGE)
 for i = 1, #page[2], 2 do
   local job = page[2][i]
   local id = job:sub(#prefix + 1)

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from service.store.inbox.dead_letters import Replayed, RetryVerdict, drop, replay, retry
+from service.store.inbox.order import in_order
 from service.store.inbox.search import dead_pages, matching
 from service.store.operators.bulk_jobs import Job, end_collection, read_job, replace_ids
 from service.store.store import Store, check_cancelled
@@ -123,7 +124,9 @@ class _Run:
         unchanged: Counter[str] = Counter()
 
         async def pages() -> AsyncIterator[Sequence[str]]:
-            async for page in _selected(self.store, self.job):
+            async for found in _selected(self.store, self.job):
+                # Events that died in the same millisecond come in no order.
+                page = await in_order(self.store, found)
                 yield await self._replayable(page, unchanged) if self.job.request.asks else page
                 if (await self._ask())[0] != b"collect":
                     return

@@ -95,7 +95,16 @@ end
 
 -- write_turns: write whose turn it is now in the lanes where that changes
 local function write_turns()
-  for lane in pairs(turned) do collect(turns[lane] and 'HSET' or 'HDEL', ':turns', lane, turns[lane] or nil) end
+  local given, gone = {}, {}
+  for lane in pairs(turned) do
+    local stored = turns[lane]
+    if stored then
+      given[#given + 1], given[#given + 2] = lane, stored
+    else
+      gone[#gone + 1] = lane
+    end
+  end
+  collected.HSET[':turns'], collected.HDEL[':turns'] = given, gone
   write(TURNS)
   turned = {}
 end

@@ -1,13 +1,14 @@
 -- order: the handlers that run the events of one key in the order of acceptance. Such a handler has a lane for each key. One
--- event of a lane has the turn, from before it begins until it ends. The ids of the others that wait stand in the lane by
--- their sequence. An event that meets no other so never stands there. A worker computes the keys, since only it knows the
--- handlers. Until then an event is unkeyed, and no later one begins.
+-- event of a lane has the turn, from its claim until it ends. The ids of the others that were claimed, or are to be, stand in the
+-- lane by their sequence. An event that meets no other so never stands there. Where a key is the author's own, a worker computes
+-- it, since only it knows the handlers. Until then an event is unkeyed, and no later one begins.
 --
--- The field `order` of a record is UNKEYED, or it has a line for each such handler. A line is its name, a blank, and its lane.
--- NO_LANE stands for none.
+-- The field `order` of a record is UNKEYED, or it has a line for each such handler. A line is its name, a colon, and the digest of
+-- the key. Behind a comma each are the digests under other encryption keys. NO_LANE stands for no key. Handler and digest name
+-- the lane.
 --
 -- requires: handlers orderings
--- Keys:   <ns>:counts, <ns>:turns, <ns>:lane:<digest>, <ns>:waiting_turn:<handler>, <ns>:event:<id>
+-- Keys:   <ns>:counts, <ns>:turns, <ns>:lane:<lane>, <ns>:waiting_turn:<handler>, <ns>:event:<id>
 -- Cost:   O(log events of the lane) each
 local NO_LANE, FOLLOWED = '-', '\n'
 local SEEN_EVERY, LEFT_ALONE, FORGOTTEN_AFTER = 5000, 60000, 604800000
@@ -18,8 +19,8 @@ local function turn_key(handler) return ns .. ':waiting_turn:' .. handler end
 
 -- see_ordered: note that a worker runs these handlers (name → types) in order. Types are only added, since workers of two
 -- releases may run at once. One that no worker was seen with for a week is forgotten. `complete` says that the events which were
--- accepted before are listed as unkeyed.
-local function see_ordered(handlers, complete)
+-- accepted before are listed as unkeyed. `by_number` (name → true) are those whose key is the number (nil: as before).
+local function see_ordered(handlers, complete, by_number)
   local known, changed = registered(), complete
   for name, types in pairs(handlers) do
     local handler = known[name] or { types = {}, seen = 0 }
@@ -32,6 +33,7 @@ local function see_ordered(handlers, complete)
       end
       changed = changed or not has[type]
     end
+    if by_number and handler.by_number ~= by_number[name] then handler.by_number, changed = by_number[name], true end
     changed = changed or now - handler.seen > SEEN_EVERY
     known[name] = handler
   end
@@ -40,6 +42,8 @@ local function see_ordered(handlers, complete)
     if handlers[name] then handler.seen, handler.complete = now, complete or handler.complete end
     if now - handler.seen > FORGOTTEN_AFTER then known[name] = nil end
   end
+  -- A long value makes the server keep the hash as a table. It searches a small one from its beginning.
+  redis.call('HSET', ns .. ':turns', '', ('.'):rep(100))
   redis.call('HSET', ns .. ':counts', 'orderings', cjson.encode(known))
 end
 
@@ -60,11 +64,23 @@ local function run_elsewhere(handlers)
   return others
 end
 
--- lanes_of: the lanes in a field `order`, by handler. Those without a lane are not among them.
+-- lanes_of: the lanes in a field `order`, by handler, and the digests under other encryption keys, likewise
 local function lanes_of(stored)
-  local lanes = {}
-  for handler, lane in (stored or ''):gmatch('([^ \n]+) (%x+)') do lanes[handler] = lane end
-  return lanes
+  local lanes, others = {}, {}
+  for line in (stored or ''):gmatch('[^\n]+') do
+    local handler, digest, further = line:match('^(.*):([%x-]+)([%x,]*)$')
+    if handler then lanes[handler], others[handler] = digest ~= NO_LANE and handler .. ':' .. digest or NO_LANE, further end
+  end
+  return lanes, others
+end
+
+-- read_turns: read at once whose turn it is in these lanes
+local function read_turns(lanes)
+  local MAX_LANES = 1000
+  for from = 1, #lanes, MAX_LANES do
+    local till = math.min(from + MAX_LANES - 1, #lanes)
+    for i, stored in ipairs(redis.call('HMGET', ns .. ':turns', unpack(lanes, from, till))) do turns[lanes[from + i - 1]] = stored end
+  end
 end
 
 -- turn_of: the event whose turn it is in a lane (nil: none), and whether others stand there
@@ -72,21 +88,22 @@ local function turn_of(lane)
   if turns[lane] == nil then turns[lane] = redis.call('HGET', ns .. ':turns', lane) end
   local stored = turns[lane]
   if not stored then return nil, false end
+  if stored == FOLLOWED then return nil, true end
   local followed = stored:sub(-1) == FOLLOWED
   return followed and stored:sub(1, -2) or stored, followed
 end
 
 -- give_turn: note whose turn it is in a lane (nil: nobody's), and whether others stand there
 local function give_turn(lane, id, followed)
-  turns[lane], turned[lane] = id and (followed and id .. FOLLOWED or id) or false, true
+  turns[lane], turned[lane] = (id or followed) and (id or '') .. (followed and FOLLOWED or '') or false, true
 end
 
--- join_lane: let an event stand in a lane. The event whose turn it is learns of it before.
+-- join_lane: let an event stand in a lane. That some stand there is noted before, so that nobody passes them unseen.
 local function join_lane(lane, id, place)
   local first, followed = turn_of(lane)
   if first == id then return end
-  if first and not followed then
-    turns[lane] = first .. FOLLOWED
+  if not followed then
+    turns[lane] = (first or '') .. FOLLOWED
     redis.call('HSET', ns .. ':turns', lane, turns[lane])
   end
   redis.call('ZADD', lane_key(lane), place, id)
@@ -102,14 +119,13 @@ local function may_stay(id, handler, lane)
   return listed and state ~= 'done' and state ~= 'dead'
 end
 
--- next_in_lane: the first id in a lane, but for this one (nil: of all). Also its place, and whether others may stand behind it.
--- Those that a failed script left are removed.
+-- next_in_lane: the first id in a lane, but for this one (nil: of all), and its place. Those that a failed script left are removed.
 local function next_in_lane(handler, lane, id)
   repeat
-    local standing = redis.call('ZRANGE', lane_key(lane), 0, 2, 'WITHSCORES')
+    local standing = redis.call('ZRANGE', lane_key(lane), 0, 1, 'WITHSCORES')
     local at = standing[1] == id and 3 or 1
     local first, place = standing[at], tonumber(standing[at + 1] or '')
-    if not first or may_stay(first, handler, lane) then return first, place, standing[at + 2] ~= nil end
+    if not first or may_stay(first, handler, lane) then return first, place end
     redis.call('ZREM', lane_key(lane), first)
   until false
 end
@@ -117,7 +133,7 @@ end
 -- sequence_of: an event's place in the order of acceptance, as a text. An event of an older version has the time alone.
 local function sequence_of(id)
   local f = redis.call('HMGET', event_key(id), 'sequence', 'received_at')
-  return f[1] or string.format('%.0f', (tonumber(f[2] or '') or now) * 1000)
+  return tonumber(f[1] or '') and f[1] or string.format('%.0f', (tonumber(f[2] or '') or now) * 1000)
 end
 
 -- at_turn: the record (JSON) of a handler that waited for its turn and has it now

@@ -9,13 +9,13 @@ local NO_OPTIONS = {}
 -- The time as a text: to write a number costs as much as a short command.
 local now_text = string.format('%.0f', now)
 
--- unpack_event: read an event as Python packs it: five parts, each behind its length in 4 bytes, then its body. JSON cannot
--- hold a body. The parts are its identity, its type, arrived_by, its index terms and `more`. Index terms are digests of 4
--- bytes, of its type and then of the numbers in it. `more` is a JSON object of options that only some events have ('' for
--- none).
+-- unpack_event: read an event as Python packs it: six parts, each behind its length in 4 bytes, then its body. JSON cannot
+-- hold a body. The parts are its identity, its type, arrived_by, its index terms, the digests of its number and `more`. Index
+-- terms are digests of 4 bytes, of its type and then of the numbers in it. The digests of its number name lanes ('': nobody has
+-- computed them). `more` is a JSON object of options that only some events have ('' for none).
 local function unpack_event(packed)
-  local identity, type, arrived_by, terms, more, body_at = struct.unpack('>I4c0I4c0I4c0I4c0I4c0', packed)
-  return { identity = identity, type = type, arrived_by = arrived_by, terms = terms, body = packed:sub(body_at),
+  local identity, type, arrived_by, terms, number, more, body_at = struct.unpack('>I4c0I4c0I4c0I4c0I4c0I4c0', packed)
+  return { identity = identity, type = type, arrived_by = arrived_by, terms = terms, number = number, body = packed:sub(body_at),
     more = more ~= '' and cjson.decode(more) or NO_OPTIONS }
 end
 
@@ -53,17 +53,14 @@ local function record(id, event, first_at)
   local due = delay and now + delay or now_text
   -- A timed event takes its place at its time.
   local place = delay and delay > 0 and string.format('%.0f', due * 1000) or next_sequence()
-  local ordered = is_ordered(event.type)
-  -- With fractions of a millisecond, so that it is claimed in this order too.
-  if ordered then due = string.format('%.3f', place / 1000) end
-  requeue(id, due)
-  collect('ZADD', ':events', now_text, id)
   local fields = { 'type', event.type, 'body', event.body, 'received_at', now_text, 'numbers', event.terms:sub(5),
     'sequence', place, 'state', 'open' }
+  due = place_in_order(id, event.type, event.number, place, fields) or due
   -- Most events come once, by /webhooks, and are due at once. So readers take that for what is missing.
   if event.arrived_by ~= 'webhook' then append(fields, 'arrived_by', event.arrived_by) end
   if due ~= now_text then append(fields, 'due', due) end
-  if ordered then await_key(id, place, fields) end
+  requeue(id, due)
+  collect('ZADD', ':events', now_text, id)
   if id ~= event.identity then append(fields, 'identity', event.identity) end
   if event.more.trace then append(fields, 'trace', event.more.trace) end
   collect_record(id, fields)

@@ -6,7 +6,11 @@
 -- Answer: the state: open, done, ignored or dead
 -- Cost:   O(handlers of the event + log queue)
 local SETTLED = { 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'blocked_by', 'order', 'backlog' }
-local wake
+local wake, leave_lane
+-- Collects the ends of leases, for a script that gives some back.
+local collect_releases
+-- Events with the lanes that they leave, as in a field `order`.
+local leaving = {}
 -- The events that came to their turn, each with the handler that may run.
 local woken = {}
 
@@ -58,9 +62,36 @@ local function keep_backlog(id, left_open, known, fields)
   end
 end
 
+-- leave_lanes: let events leave their lanes. Whose turn it is there is read at once.
+local function leave_lanes()
+  if #leaving == 0 then return end
+  local all, orders = leaving, {}
+  leaving = {}
+  for i = 2, #all, 2 do orders[i / 2] = all[i] end
+  for i, stored in ipairs(redis.call('HMGET', ns .. ':turns', unpack(orders))) do
+    local id, lane = all[2 * i - 1], orders[i]
+    if turns[lane] == nil then turns[lane] = stored end
+    if turns[lane] == id then
+      -- Most events have one lane, and meet no other.
+      turns[lane], turned[lane] = false, true
+    else
+      for handler, each in pairs(lanes_of(lane)) do
+        if each ~= NO_LANE then leave_lane(id, handler, each) end
+      end
+    end
+  end
+end
+
+-- write_settled: write what was collected. Leases end last.
+local function write_settled()
+  leave_lanes()
+  if collect_releases then collect_releases() end
+  write_changes()
+end
+
 -- read_settled: the fields of SETTLED of a record. Its collected changes are written before, and the end of its lease.
 local function read_settled(id)
-  if records[id] or released[id] then write_changes() end
+  if records[id] or released[id] then write_settled() end
   return redis.call('HMGET', event_key(id), unpack(SETTLED))
 end
 
@@ -74,20 +105,21 @@ end
 -- leave_lane: let an event leave a lane once its record is written. The next one gets the turn if it waits: it has asked, so
 -- no earlier event lacks a place. Its record is written before it has the turn. So the repetition of a script that failed
 -- half-way finds it again.
-local function leave_lane(id, handler, lane)
+leave_lane = function(id, handler, lane)
   local first, followed = turn_of(lane)
   if first ~= id then
+    if not first and not followed then return end
     redis.call('ZREM', turn_key(handler), id)
     -- A script that failed half-way may have left there whose turn it is.
     afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), id, first or id) end
     if first then return end
   end
-  local following = (followed or not first) and next_in_lane(handler, lane, id) or nil
+  local following = followed and next_in_lane(handler, lane, id) or nil
   if following and wake(following, handler) then
     give_turn(lane, following, true)
     afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), following) end
-  elseif first then
-    give_turn(lane, nil)
+  else
+    give_turn(lane, nil, following ~= nil)
   end
 end
 
@@ -98,12 +130,18 @@ local function keep_order(id, f, before, after, results)
     if after ~= 'open' then redis.call('ZREM', ns .. ':unkeyed', id) end
     return
   end
+  if after ~= 'open' then
+    leaving[#leaving + 1], leaving[#leaving + 2] = id, f[9]
+    return
+  end
   for handler, lane in pairs(lanes_of(f[9])) do
-    local result = results and results['h:' .. handler]
-    if after ~= 'open' or has_ended(result or redis.call('HGET', event_key(id), 'h:' .. handler)) then
-      leave_lane(id, handler, lane)
-    elseif before ~= 'open' then
-      join_lane(lane, id, sequence_of(id))
+    if lane ~= NO_LANE then
+      local result = results and results['h:' .. handler] or redis.call('HGET', event_key(id), 'h:' .. handler)
+      if has_ended(result) then
+        leaving[#leaving + 1], leaving[#leaving + 2] = id, lane
+      elseif before ~= 'open' then
+        join_lane(lane, id, sequence_of(id))
+      end
     end
   end
 end
@@ -158,9 +196,15 @@ local function collect_settlement(id, f, results, given_back, quietly)
   return after
 end
 
--- wake: give a handler of an event the turn that it waits for. Answers whether it has it now.
+-- wake: give a handler of an event the turn that it waits for. Answers whether it has it now. One that follows has asked under
+-- the lease that it has.
 wake = function(id, handler)
-  local record = handler_of(redis.call('HGET', event_key(id), 'h:' .. handler))
+  local f = redis.call('HMGET', event_key(id), 'h:' .. handler, 'follows', 'lease')
+  if f[2] and f[2] == f[3] then
+    append(woken, id, handler)
+    return true
+  end
+  local record = handler_of(f[1])
   -- A script that failed half-way may have written this record, and not whose turn it is.
   if not record.has_turn then
     if not record.behind or record.under_other_key then return false end
@@ -173,6 +217,6 @@ end
 
 local function settle(id, given_back, quietly)
   local state = collect_settlement(id, read_settled(id), nil, given_back, quietly)
-  write_changes()
+  write_settled()
   return state
 end
