@@ -42,9 +42,12 @@ def accepting(*arrivals: NewEvent) -> Step:
     return act
 
 
-def claiming(*handlers: str, number: int = 1, worker: str = "w", alone: bool = False, limit: int = 10) -> Step:
+def claiming(
+    *handlers: str, number: int = 1, worker: str = "w", alone: bool = False, limit: int = 10, in_order: bool = False
+) -> Step:
     async def act(world: World) -> list[Lease]:
-        request = ClaimRequest(worker, number, 15.0, limit, {name: ["*"] for name in handlers}, alone)
+        routes = {name: ["*"] for name in handlers}
+        request = ClaimRequest(worker, number, 15.0, limit, routes, alone, ordered=routes if in_order else {})
         leases = (await claim(world.store, request)).leases
         return sorted((replace(each, monotonic=0.0) for each in leases), key=lambda each: each.record.id)
 
@@ -207,6 +210,10 @@ BEGUN = then(LEASED, beginning(ENTRY))
 DOUBTFUL = then(BEGUN, ending("dead", reason="ambiguous"))
 QUEUED = then(OPEN, claiming("greet"), calling(order.register, ORDERED), placing(token="w:1"))
 """The handler has begun with `one`, and waits with `two`."""
+NUMBERING = calling(order.register, ORDERED, by_number=["greet"])
+NUMBERED = [each._replace(body=b'{"data":{"payload":{"from":"+13125550142"}}}') for each in TWO]
+FOLLOWING = then(NUMBERING, accepting(*NUMBERED), claiming("greet", in_order=True))
+"""The handler runs for `one`, and follows with `two`."""
 RAISED = NewEvent("raised", "toll_free_verification.status_changed", b"{}", "emit")
 OPTED_OUT = calling(consent.record_consent, [STOP], now=T / 1000)
 NOTED = calling(notices.note, "cause", b"entry")
@@ -297,6 +304,11 @@ SCENARIOS = (
     Scenario("order", then(OPEN, claiming("greet"), calling(order.register, ORDERED)), placing(token="w:1")),
     Scenario("order without a lease", then(calling(order.register, ORDERED), OPEN), placing()),
     Scenario("finish wakes the next", QUEUED, ending("done", ids=("one",))),
+    Scenario("accept by number", NUMBERING, accepting(NUMBERED[0]), ignored=("ns:queue", "ns:event:one|due")),
+    Scenario("claim in order", then(NUMBERING, accepting(NUMBERED[0])), claiming("greet", in_order=True)),
+    Scenario("claim a follower", FOLLOWING, claiming("greet", in_order=True)),
+    Scenario("finish lets the next follow", FOLLOWING, ending("done", ids=("one",))),
+    Scenario("finish the last in order", then(FOLLOWING, ending("done", ids=("one",))), ending("done", ids=("two",))),
     Scenario(
         "retry takes its place again",
         then(QUEUED, ending("dead")),
