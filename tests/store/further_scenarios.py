@@ -389,7 +389,7 @@ def healed(
     identity: str, first_at: int, last_at: int, *, act: int = 1, remember: int = 0, kind: str = "test.x"
 ) -> Step:
     more = {"first_at": T + first_at, "last_at": T + last_at} | ({"remember": remember} if remember else {})
-    parts = (identity, kind, "healed", "abcdefgh", json.dumps(more))
+    parts = (identity, kind, "healed", "abcdefgh", "", json.dumps(more))
     packed = b"".join(len(each).to_bytes(4) + each.encode() for each in parts) + b"{}"
     return running("heal", DAY, act, packed)
 
@@ -447,7 +447,7 @@ HEALING = (
 
 def foreign(identity: str, handlers: list[Any], *, run: int = 0, received_at: int = T - 9, body: str = "{}") -> Step:
     more = {"received_at": received_at, "deliveries": 3, "handlers": handlers}
-    parts = (identity, "test.x", "webhook", "typenumb", json.dumps(more))
+    parts = (identity, "test.x", "webhook", "typenumb", "", json.dumps(more))
     packed = b"".join(len(each).to_bytes(4) + each.encode() for each in parts) + body.encode()
     return running("import", run, packed)
 
@@ -467,7 +467,7 @@ IMPORTS = (
             foreign("later", [], received_at=T + 99),
             foreign("old", [], received_at=T - 8 * DAY),
             foreign("older", [], received_at=T - 8 * DAY - 60_000),
-            running("order_register", {"greet": ["test.*"]}, "0"),
+            running("order_register", {"greet": ["test.*"]}, {}, "0"),
             foreign("ordered", [["a", '{"state":"done"}']], run=1),
             running("replay", "ann", "", 0, 0, 1, "", "done", "nobody"),
             running("replay", "ann", "", 0, 1, 0, "", "done", "nobody"),

@@ -128,7 +128,7 @@ WORKING = then(
     event("late", delay=90_000),
     claiming("greet", limit=1),
     claiming("greet", worker="v", limit=1),
-    running("order_register", {"greet": ["message.*"]}, "0"),
+    running("order_register", {"greet": ["message.*"]}, {}, "0"),
     putting("zadd", "backlog:greet", {"a": T - 5000, "b": T - 4000}),
     putting("sadd", "backlog", "greet", "gone"),
     putting("zadd", "waiting_turn:greet", {"one": 1, "two": 2}),

@@ -214,6 +214,17 @@ async def test_one_that_ends_before_it_had_its_turn_lets_those_behind_it_go(lane
     assert lane.woken == ["c"]
 
 
+async def test_those_that_end_together_hold_nobody(lane: Lane) -> None:
+    await lane.accept("a", "b", "c")
+    await lane.claim()
+    await lane.asked("a", "b", "c")
+    await lane.end("a", "b", keep=DEAD)
+    assert (await lane.keep("b")).state == "dead"
+    assert lane.woken == ["c"]
+    await lane.end("c")
+    assert await lane.left_over() == []
+
+
 async def test_an_event_of_another_key_waits_for_no_end(lane: Lane) -> None:
     await lane.accept("a", "b", "c")
     await lane.claim()

@@ -132,7 +132,7 @@ local function try_claim(job)
   local claimable = record.state == 'open' and not record.leased
   if claimable and record.order and is_left_to_others(event, record) then
     -- So that none that is accepted later passes it on this worker.
-    if next(ordered) and not record.handlers then stand(id, place_of(record.fields), lanes_of(record.order), ordered) end
+    if next(ordered) and not record.handlers then stand(id, sequence_of(id, record.fields), lanes_of(record.order), ordered) end
     left_to_others = true
     return true, false
   end

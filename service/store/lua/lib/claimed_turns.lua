@@ -4,8 +4,9 @@
 -- requires: changes handlers lease order orderings turns
 -- Keys:   those of order and turns
 -- Cost:   O(events × handlers in order × log events of the lane)
-local ASK, DIGEST = '?', 16
-local first_unkeyed, claimed_now, prefixes = nil, {}, {}
+
+-- One table, since a script has room for 200 names.
+local CLAIMED = { ask = '?', digest = 16, first_unkeyed = nil, events = {}, prefixes = {} }
 
 -- stand: let an event stand in its lanes, of these handlers (name → true)
 local function stand(id, place, lanes, handlers)
@@ -14,14 +15,9 @@ local function stand(id, place, lanes, handlers)
   end
 end
 
--- place_of: where an event stands by its record. One whose place cannot be read stands by its time.
-local function place_of(f)
-  return tonumber(f.sequence or '') and f.sequence or string.format('%.0f', (tonumber(f.received_at or '') or now) * 1000)
-end
-
 -- is_here: whether an event is claimed now, or runs on this worker
 local function is_here(id, worker)
-  for _, each in ipairs(claimed_now) do
+  for _, each in ipairs(CLAIMED.events) do
     if each.id == id then return true end
   end
   local f = redis.call('HMGET', event_key(id), 'lease', 'lease_until')
@@ -34,7 +30,7 @@ local function take_turn(each, name, lane, ordered, worker)
   local stored = each.record['h:' .. name]
   local handler = stored and handler_of(stored)
   if lane == NO_LANE or handler and (handler.state == 'done' or handler.state == 'dead') then return 'go' end
-  if each.sequence >= first_unkeyed or not ordered[name] then
+  if each.sequence >= CLAIMED.first_unkeyed or not ordered[name] then
     join_lane(lane, each.id, each.place)
     return ordered[name] and 'ask' or 'go'
   end
@@ -48,11 +44,11 @@ local function take_turn(each, name, lane, ordered, worker)
 end
 
 -- take_turns: the answer of a claim about the turns of an event. Nil where all its handlers in order (name → types) may run. Else
--- ASK, or those that follow an event on this worker, with that.
+-- CLAIMED.ask, or those that follow an event on this worker, with that.
 local function take_turns(each, ordered, worker)
   local follows, go = {}, each.record.order ~= UNKEYED
   each.lanes, each.further = lanes_of(each.record.order)
-  each.place = place_of(each.record)
+  each.place = sequence_of(each.id, each.record)
   each.sequence = tonumber(each.place)
   for _, name in ipairs(each.names) do
     local lane = each.lanes[name]
@@ -60,7 +56,7 @@ local function take_turns(each, ordered, worker)
     go = go and turn ~= 'ask'
     if turn ~= 'go' and turn ~= 'ask' then follows[#follows + 1] = name .. ' ' .. turn end
   end
-  if not go or (#follows > 0 and #follows < #each.names) then return ASK end
+  if not go or (#follows > 0 and #follows < #each.names) then return CLAIMED.ask end
   return #follows > 0 and table.concat(follows, '\n') or nil
 end
 
@@ -68,15 +64,17 @@ end
 local function only_lane(each, ordered)
   local name, order = each.names[1], each.record.order
   if #each.names > 1 or not ordered[name] or each.record.handlers then return nil end
-  prefixes[name] = prefixes[name] or name .. ':'
-  return #order == #prefixes[name] + DIGEST and order:find(prefixes[name], 1, true) == 1 and order or nil
+  local prefix = CLAIMED.prefixes[name] or name .. ':'
+  CLAIMED.prefixes[name] = prefix
+  return #order == #prefix + CLAIMED.digest and order:find(prefix, 1, true) == 1 and order or nil
 end
 
 -- order_claimed: let events take their turns or their places, before they are leased. Each has its id, its answer, the names of
 -- its handlers and the fields of its record. Its `set` is written with its lease.
 local function order_claimed(events, ordered, worker, token)
   local lanes, given, number = {}, {}, 0
-  first_unkeyed, claimed_now = first_unkeyed or unkeyed_from({}), events
+  local first_unkeyed = CLAIMED.first_unkeyed or unkeyed_from({})
+  CLAIMED.first_unkeyed, CLAIMED.events = first_unkeyed, events
   for _, each in ipairs(events) do
     each.lane = only_lane(each, ordered)
     lanes[#lanes + 1] = each.lane
@@ -96,7 +94,7 @@ local function order_claimed(events, ordered, worker, token)
     else
       local turn = take_turns(each, ordered, worker)
       if turn then append(each.answer[2], 'turn', turn) end
-      if turn and turn ~= ASK then append(each.set, 'follows', token) end
+      if turn and turn ~= CLAIMED.ask then append(each.set, 'follows', token) end
     end
   end
   -- Others may follow some of these by now.

@@ -127,13 +127,18 @@ local function next_in_lane(handler, lane, id)
     local first, place = standing[at], tonumber(standing[at + 1] or '')
     if not first or may_stay(first, handler, lane) then return first, place end
     redis.call('ZREM', lane_key(lane), first)
+    redis.call('ZREM', turn_key(handler), first)
   until false
 end
 
--- sequence_of: an event's place in the order of acceptance, as a text. An event of an older version has the time alone.
-local function sequence_of(id)
-  local f = redis.call('HMGET', event_key(id), 'sequence', 'received_at')
-  return tonumber(f[1] or '') and f[1] or string.format('%.0f', (tonumber(f[2] or '') or now) * 1000)
+-- sequence_of: an event's place in the order of acceptance, as a text. One without a readable place has the time alone. `f` are
+-- fields of its record, where they are known.
+local function sequence_of(id, f)
+  if not f then
+    local read = redis.call('HMGET', event_key(id), 'sequence', 'received_at')
+    f = { sequence = read[1], received_at = read[2] }
+  end
+  return tonumber(f.sequence or '') and f.sequence or string.format('%.0f', (tonumber(f.received_at or '') or now) * 1000)
 end
 
 -- at_turn: the record (JSON) of a handler that waited for its turn and has it now

@@ -106,6 +106,12 @@ end
 -- no earlier event lacks a place. Its record is written before it has the turn. So the repetition of a script that failed
 -- half-way finds it again.
 leave_lane = function(id, handler, lane)
+  if next(records) then
+    -- The next one may end in the same batch. No lease ends before the lane is left.
+    local pending = released
+    write_changes()
+    released = pending
+  end
   local first, followed = turn_of(lane)
   if first ~= id then
     if not first and not followed then return end
@@ -209,7 +215,8 @@ wake = function(id, handler)
   if not record.has_turn then
     if not record.behind or record.under_other_key then return false end
     redis.call('ZREM', turn_key(handler), id)
-    collect_settlement(id, read_settled(id), { ['h:' .. handler] = at_turn(record) })
+    local f = records[id] and read_settled(id) or redis.call('HMGET', event_key(id), unpack(SETTLED))
+    collect_settlement(id, f, { ['h:' .. handler] = at_turn(record) }, released[id])
   end
   append(woken, id, handler)
   return true
