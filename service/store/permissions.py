@@ -70,7 +70,7 @@ def _about_keys(keys: Keys, texts: Iterable[str]) -> list[tuple[str, list[str]]]
     return [
         (f"the key {name}{'*' if name.endswith(':') else ''}", [command, *_arguments(command, name)])
         for name in sorted(ours | arqs)
-        for command in ("EXISTS", "DEL")
+        for command in ("EXISTS", "SET")
     ]
 
 

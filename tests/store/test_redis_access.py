@@ -162,6 +162,17 @@ async def test_a_worker_needs_the_keys_of_arq_and_the_ingress_does_not(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("user", "needs"), [("ringback", worker_needs()), ("ringback-ingress", ingress_needs())])
+async def test_a_user_with_the_documented_rights_is_refused_nothing(
+    own_server: embedded_server.EmbeddedServer, user: str, needs: Needs
+) -> None:
+    async with connect(
+        make_user(own_server, *documented_rules(NAMESPACE, user=user)), timeout=5, connections=2
+    ) as redis:
+        assert await trouble_working(Store(redis, NAMESPACE, PLAIN), needs) is None
+
+
+@pytest.mark.anyio
 async def test_everysec_is_a_warning_that_names_what_a_power_loss_costs(
     own_server: embedded_server.EmbeddedServer,
 ) -> None:
