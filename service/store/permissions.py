@@ -12,7 +12,7 @@ from service.store.store import Store
 WORKER_COMMANDS = frozenset(
     {"BLPOP", "DEL", "EXEC", "EXISTS", "EXPIRE", "GET", "HGET", "HGETALL", "HINCRBY", "HSCAN", "HSET", "HSETNX"}
     | {"INCRBY", "MULTI", "PEXPIRE", "PSETEX", "RPUSH", "SCAN", "SET", "SETEX", "SMEMBERS", "SRANDMEMBER", "TIME"}
-    | {"UNWATCH", "WATCH", "XADD", "XREVRANGE", "ZADD", "ZCARD", "ZCOUNT", "ZINCRBY", "ZMSCORE", "ZRANGE"}
+    | {"UNWATCH", "WATCH", "XREVRANGE", "ZADD", "ZCARD", "ZCOUNT", "ZINCRBY", "ZMSCORE", "ZRANGE"}
     | {"ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYSCORE", "ZREVRANK", "ZSCAN", "ZSCORE"}
 )
 """Commands that workers and the command line send outside scripts, those of arq for its jobs and cron among them."""

@@ -575,6 +575,15 @@ JOBS = (
         ),
     ),
     Scenario(
+        "creation of a job",
+        JOB,
+        each_of(
+            running("job_list", "n", "a", "b"),
+            running("job_list", "n", "c"),
+            at(5, running("job_create", "n", "actor", "ann", "state", "running", "collected", 3)),
+        ),
+    ),
+    Scenario(
         "turns of a job",
         then(JOB, OPEN),
         each_of(

@@ -50,13 +50,8 @@ async def record_action(store: Store, actor: Actor, action: str, about: Mapping[
     Raises:
         redis.exceptions.RedisError: nothing was recorded, so do not act.
     """
-    fields = {"actor": actor.name[:MAX_TEXT], "by": actor.by, "action": action, "about": orjson.dumps(_fit(about))}
-    identity: bytes = await store.redis.xadd(
-        store.keys.audit_log,
-        fields,  # type: ignore[arg-type]
-        maxlen=MAX_ENTRIES,
-        approximate=True,
-    )
+    fields = ("actor", actor.name[:MAX_TEXT], "by", actor.by, "action", action, "about", orjson.dumps(_fit(about)))
+    identity: bytes = await store.run("audit_entry", MAX_ENTRIES, *fields)
     return identity.decode()
 
 

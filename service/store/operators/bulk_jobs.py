@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import orjson
 
-from service.store.connection import server_time
 from service.store.facts.message_states import DEFAULT_KEEP
 from service.store.inbox.dead_letters import OperatorVerdict
 from service.store.inbox.search import EventFilter
 from service.store.later_fields import known_fields
 from service.store.operators.audit_log import Actor
+from service.store.scripts import Argument
 from service.store.store import Store
 
 Action = Literal["retry", "drop", "replay"]
@@ -100,18 +100,12 @@ async def create_job(store: Store, request: JobRequest, actor: Actor, *, ids: Se
     Raises:
         redis.exceptions.RedisError: it is not known whether the job exists. `read_jobs` tells.
     """
-    job, now = secrets.token_hex(6), await server_time(store.redis)
-    stored: dict[str, Any] = {"request": request.to_json(), "actor": actor.name, "created_at": now}
-    stored |= {"state": "collecting"}
+    job = secrets.token_hex(6)
+    state: tuple[Argument, ...] = ("state", "collecting")
     if ids is not None:
         await replace_ids(store, job, _pages(ids))
-        stored |= {"state": "running", "collected": len(ids)}
-    async with store.redis.pipeline(transaction=True) as pipeline:
-        pipeline.hset(store.keys.job(job), mapping=stored)
-        pipeline.zadd(store.keys.jobs, {job: now})
-        # Until then its creator has it. Later a worker takes it.
-        pipeline.zadd(store.keys.jobs_due, {job: now + 10_000})
-        await pipeline.execute()
+        state = ("state", "running", "collected", len(ids))
+    await store.run("job_create", job, "request", request.to_json(), "actor", actor.name, *state)
     return job
 
 
@@ -121,7 +115,7 @@ async def replace_ids(store: Store, job: str, pages: AsyncIterator[Sequence[str]
     number = 0
     async for page in pages:
         if page:
-            number = await store.redis.rpush(store.keys.job_ids(job), *page)  # type: ignore[misc]
+            number = await store.run("job_list", job, *page)
     return number
 
 

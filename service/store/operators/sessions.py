@@ -31,7 +31,7 @@ def mark_of(password_hash: str) -> str:
 async def open_session(store: Store, session: Session, *, seconds: float) -> str:
     """Store a session for so long, and return its token."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    await store.redis.set(store.keys.session(_digest(token)), orjson.dumps(asdict(session)), ex=int(seconds))
+    await store.run("session_open", _digest(token), orjson.dumps(asdict(session)), int(seconds))
     return token
 
 
@@ -48,13 +48,7 @@ async def close_session(store: Store, token: str) -> None:
 
 async def count_attempt(store: Store, subject: str, *, seconds: float) -> int:
     """Count one attempt about a subject, and return how many there were since the first one, `seconds` ago at most."""
-    key = store.keys.sign_ins(_digest(subject))
-    async with store.redis.pipeline(transaction=True) as pipeline:
-        # The expiry comes first, so that no count is left without one.
-        pipeline.set(key, 0, nx=True, ex=int(seconds))
-        pipeline.incr(key)
-        _, count = await pipeline.execute()
-    return int(count)
+    return int(await store.run("sign_in_attempt", _digest(subject), int(seconds)))
 
 
 async def clear_attempts(store: Store, subject: str) -> None:
@@ -64,8 +58,12 @@ async def clear_attempts(store: Store, subject: str) -> None:
 
 async def number_secret(store: Store) -> bytes:
     """Return the secret under which numbers become tokens. The first caller makes it."""
+    known: bytes | None = await store.redis.get(store.keys.dashboard_secret)
+    if known is not None:
+        # Redis refuses to write where its memory is full.
+        return known
     fresh = secrets.token_bytes(TOKEN_BYTES)
-    known: bytes | None = await store.redis.set(store.keys.dashboard_secret, fresh, nx=True, get=True)
+    known = await store.redis.set(store.keys.dashboard_secret, fresh, nx=True, get=True)
     return fresh if known is None else known
 
 
