@@ -1,6 +1,7 @@
 """The pages that lead to one aim each: their handlers, policies and commands do as they say."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def test_five_minutes_lead_to_an_answer(tmp_path: Path) -> None:
     assert followed.returncode == 0, followed.stderr + log.read_text()
     [shown] = re.findall(r"last lines say `(.*?)`", (DOCS / "start.md").read_text())
     assert shown in followed.stdout
+
+    # The last step, in the same folder.
+    remove, start = block_with("start.md", "sh", "rm -r").splitlines()
+    variables["TELNYX_BASE_URL"] = "http://127.0.0.1:9/v2"  # nobody answers there
+    settings = block_with("start.md", "ini", "TELNYX_PUBLIC_KEY")
+    (tmp_path / ".env").write_text(settings)
+    assert "holds events of the simulator" in ringback(*start.split()[1:], cwd=tmp_path, **variables).stderr
+    shutil.rmtree(tmp_path / remove.split()[-1])
+    with running(*start.split()[1:], cwd=tmp_path, log=log, environment=clean_environment(**variables)):
+        wait_for(lambda: "listening" in log.read_text() or "Uvicorn" in log.read_text(), seconds=60)
 
 
 def test_every_step_of_an_incident_is_a_command() -> None:
