@@ -166,6 +166,7 @@ def test_a_number_that_said_stop_gets_no_message_of_a_group(stack: Stack) -> Non
     stack.ask(lambda store: record_consent(store, said, now=1.0))
     ran = run_at(stack, "messages", "send", NUMBER, "+13125550502", "--text", TEXT, "--from", SMS_FROM, "--yes")
     assert (ran.code, "has said STOP: nothing was sent" in ran.stderr) == (1, True)
+    assert "may be sent" not in ran.stderr
     assert len(stack.simulator.account.messages) == 0
 
 

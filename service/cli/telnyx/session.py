@@ -69,14 +69,21 @@ def with_telnyx_and_redis(work: Callable[[AsyncTelnyx, Store], Awaitable[T]]) ->
     return with_telnyx(run)
 
 
+class SaidStop(typer.Exit):
+    """The end of a command that has sent nothing, and said why."""
+
+
 def send_under_key(key: str, work: Callable[[AsyncTelnyx, Store], Awaitable[T]]) -> T:
     """Return the result of work that sends under a key, like `with_telnyx_and_redis`. A failure names the key.
 
     Raises:
+        SaidStop: the number has said STOP.
         typer.Exit: Telnyx refuses, or cannot be reached.
     """
     try:
         return with_telnyx_and_redis(work)
+    except SaidStop:
+        raise
     except typer.Exit:
         say(f"Where no answer came, it may be sent all the same. Repeat it with --key {key}", err=True)
         raise
@@ -95,7 +102,8 @@ async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict
 async def check_sms(telnyx: AsyncTelnyx, store: Store, number: str, text: str, *, undone: str) -> None:
     """End the command where the number said STOP. Warn of public link shorteners that are no domain of the account."""
     if any([await opted_out(store, each) for each in spellings_of(number)]):
-        fail(f"this number has said STOP: nothing was {undone}")
+        say(f"this number has said STOP: nothing was {undone}", err=True)
+        raise SaidStop(1)
     for host in await shorteners_to_warn_of(text, telnyx, store):
         say(f"warning: carriers may block links by {host}, a public shortener", err=True)
 
