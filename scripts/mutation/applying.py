@@ -40,17 +40,17 @@ class Imported:
         lua = (str(each.relative_to(ROOT)) for each in (ROOT / LUA).rglob("*.lua"))
         return cls(found, caches, {each: (ROOT / each).read_bytes() for each in {*files, *lua}})
 
-    def put_in_force(self, mutant: Mutant, folder: Path) -> None:
-        """Change what this process runs. `folder` is for a copy of the Lua scripts.
+    def put_in_force(self, mutant: Mutant | None, folder: Path) -> None:
+        """Change what this process runs, or nothing. `folder` is for a copy of the Lua scripts, as they were at the start.
 
         Raises:
             ValueError: a function would need other variables of those around it.
         """
-        changed = mutant.applied(self.sources[mutant.file])
-        if mutant.file.endswith(".lua"):
-            use_scripts({**self.sources, mutant.file: changed}, folder)
-        else:
-            _change_functions(compile(changed, mutant.file, "exec", dont_inherit=True), self.functions[mutant.file])
+        changed = {} if mutant is None else {mutant.file: mutant.applied(self.sources[mutant.file])}
+        for file, source in changed.items():
+            if not file.endswith(".lua"):
+                _change_functions(compile(source, file, "exec", dont_inherit=True), self.functions[file])
+        use_scripts({**self.sources, **changed}, folder)
         for each in self.caches:
             each.cache_clear()
 

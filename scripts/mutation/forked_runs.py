@@ -88,11 +88,10 @@ class Forks:
             os._exit(code)
 
     def _tested(self, mutant: Mutant | None, tests: list[str], folder: Path) -> int:
-        if mutant is not None:
-            try:
-                self.imported.put_in_force(mutant, folder / "lua")
-            except (SyntaxError, ValueError):
-                return _UNAPPLIED
+        try:
+            self.imported.put_in_force(mutant, folder / "lua")
+        except (SyntaxError, ValueError):
+            return _UNAPPLIED
         items = [self.items[each] for each in tests]
         for item, following in zip(items, [*items[1:], None], strict=False):
             (folder / "test").write_text(f"{item.nodeid} at {time.monotonic()}")
