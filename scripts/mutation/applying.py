@@ -41,7 +41,7 @@ class Imported:
         return cls(found, caches, {each: (ROOT / each).read_bytes() for each in {*files, *lua}})
 
     def put_in_force(self, mutant: Mutant | None, folder: Path) -> None:
-        """Change what this process runs, or nothing. `folder` is for a copy of the Lua scripts, as they were at the start.
+        """Change what this process runs, or nothing. `folder` gets the Lua scripts of the start.
 
         Raises:
             ValueError: a function would need other variables of those around it.

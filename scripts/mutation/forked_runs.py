@@ -66,7 +66,7 @@ class Forks:
         _, status = os.waitpid(process, 0)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process, signal.SIGKILL)
-        test, _, at = current.read_text().partition(" at ")
+        test, _, at = current.read_text().rpartition(" at ")
         took = time.monotonic() - float(at or began)
         shutil.rmtree(folder, ignore_errors=True)
         self.server.clean()

@@ -1,6 +1,7 @@
 """The connections of a worker to Telnyx: reused by many requests at once, given back after errors, closed when idle."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -120,3 +121,27 @@ def test_unused_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
             assert server.opened == 10
 
     asyncio.run(use())
+
+
+def test_only_the_connection_that_was_unused_longest_is_closed_for_its_age() -> None:
+    class Transport(httpx.AsyncBaseTransport):
+        closed = False
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200)
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    async def run() -> list[bool]:
+        kept = KeptConnections(Transport, most=9)
+        now, opened = time.monotonic(), [Transport() for _ in range(3)]
+        ages = (sender.KEEP + 60, sender.KEEP + 30, 0)
+        kept._idle.extend((now - age, each) for age, each in zip(ages, opened, strict=True))
+        kept._all.update(opened)
+        answer = await kept.handle_async_request(httpx.Request("GET", "https://a.example"))
+        await answer.aclose()
+        assert opened[0] not in kept._all
+        return [each.closed for each in opened]
+
+    assert asyncio.run(run()) == [True, False, False]

@@ -445,9 +445,17 @@ HEALING = (
 )
 
 
-def foreign(identity: str, handlers: list[Any], *, run: int = 0, received_at: int = T - 9, body: str = "{}") -> Step:
+def foreign(
+    identity: str,
+    handlers: list[Any],
+    *,
+    run: int = 0,
+    received_at: int = T - 9,
+    body: str = "{}",
+    terms: str = "typenumb",
+) -> Step:
     more = {"received_at": received_at, "deliveries": 3, "handlers": handlers}
-    parts = (identity, "test.x", "webhook", "typenumb", "", json.dumps(more))
+    parts = (identity, "test.x", "webhook", terms, "", json.dumps(more))
     packed = b"".join(len(each).to_bytes(4) + each.encode() for each in parts) + body.encode()
     return running("import", run, packed)
 
@@ -502,6 +510,7 @@ FILTERED: tuple[dict[str, Any], ...] = (
     {"numbers": "6e756d62"},
     {"numbers": "00000000,6e756d62"},
     {"numbers": "756d626e"},
+    {"numbers": "61616161"},
     {"message": "6e756d62"},
     {"without_crons": True},
 )
@@ -510,10 +519,16 @@ SEARCHED = then(
     dead("d"),
     dead("e", handler="text", reason="no", after=900),
     foreign("f", [["a", '{"state":"done","reason":"because"}']], received_at=T - 60_000),
+    foreign("g", [["a", '{"state":"dead","reason":5}']], received_at=T - 60_000, terms="typexaaaaaaa"),
     at(500, event("late")),
     at(60_000, accepting(EVENT._replace(identity="cron", type="ringback.cron.poll"))),
 )
 SEARCHES = (
+    Scenario(
+        "new causes are read page by page",
+        then(dead("x"), dead("y", after=498), dead("z", after=499), dead("w", handler="text", after=500)),
+        each_of(*(at(1000, running("dead_causes", 3, HOUR)) for _ in range(3))),
+    ),
     Scenario(
         "filter_ids",
         SEARCHED,
@@ -689,7 +704,7 @@ CLAIMS = (
     ),
     Scenario(
         "erase what is open later",
-        then(DONE, event("open", body=BODY), BEGUN),
+        then(DONE, event("open", body=BODY), BEGUN, putting("hset", "event:one", "arrived_by", "webhook 1 signature")),
         each_of(running("erase", "one", "open", "none"), running("erase", "open")),
     ),
     Scenario(
