@@ -39,7 +39,7 @@ def build(record: EventRecord, effects: Sequence[Entry], now: int) -> list[Line]
         *_arrival(record),
         *(_noted(note) for note in record.notes),
         *(line for name, handler in record.handlers.items() for line in _of_handler(name, handler, record.ended_at)),
-        *(line for entry in effects for line in _of_effect(record, entry)),
+        *(line for entry in effects for line in _of_effect(record, entry, now)),
         *_standing(record, now),
     ]
     return sorted(lines, key=lambda line: line.at)
@@ -104,7 +104,7 @@ def _ending(state: str, reason: str | None, error: str | None) -> str:
     return f"{word}{f' ({reason})' if reason else ''}{f': {error}' if error else ''}"
 
 
-def _of_effect(record: EventRecord, entry: Entry) -> Iterator[Line]:
+def _of_effect(record: EventRecord, entry: Entry, now: int) -> Iterator[Line]:
     what = f"{entry.method} {entry.path}{f' for {entry.recipient}' if entry.recipient else ''}".strip() or "an effect"
     if entry.event_id != record.id:
         what += f" (begun by event {entry.event_id})"
@@ -117,7 +117,9 @@ def _of_effect(record: EventRecord, entry: Entry) -> Iterator[Line]:
         return
     for sent in entry.sent:
         yield line(sent.answered_at, f"{what}: {_answered(entry, sent)}", sent.at)
-    if in_doubt(entry):
+    if in_doubt(entry) and not entry.sent and _is_leased(record, now):
+        yield line(entry.last_at, f"{what}: no answer yet")
+    elif in_doubt(entry):
         why = f" ({entry.why})" if entry.why else ""
         unknown = f"unconfirmed requests: {entry.unconfirmed}"
         yield line(entry.last_at, f"{what}: nobody knows whether it took effect{why}, {unknown}")
@@ -157,7 +159,7 @@ def _standing(record: EventRecord, now: int) -> Iterator[Line]:
             runs = (run.ended for handler in record.handlers.values() for run in handler.runs)
             yield Line(max((record.ended_at, *runs)), "ended", record.state)
         return
-    if record.leased_until is not None and record.leased_until > now:
+    if record.leased_until is not None and _is_leased(record, now):
         yield Line(now, "wait", f"leased, {_span(record.leased_until - now)} left")
         return
     if not record.handlers:
@@ -166,6 +168,10 @@ def _standing(record: EventRecord, now: int) -> Iterator[Line]:
     for name, handler in record.handlers.items():
         if not handler.ended:
             yield Line(max(handler.due, now), "wait", _waiting(handler, now), name)
+
+
+def _is_leased(record: EventRecord, now: int) -> bool:
+    return record.state == "open" and record.leased_until is not None and record.leased_until > now
 
 
 def _waiting(handler: HandlerRecord, now: int) -> str:

@@ -44,6 +44,14 @@ def test_an_event_that_went_well_from_its_occurrence_to_its_end() -> None:
     ]
 
 
+def test_a_first_request_under_way_is_no_doubt_until_the_lease_ends() -> None:
+    asked = effect(state="started", unconfirmed=1, sends=1)
+    leased = event(leased_until=T + 15_000)
+    assert (5, "greet", "POST /messages for +1312•••0001: no answer yet") in texts(build(leased, [asked], T + 100))
+    [doubt] = [text for _, name, text in texts(build(leased, [asked], T + 15_000)) if name == "greet"]
+    assert "nobody knows whether it took effect" in doubt
+
+
 def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
     record = event(deliveries=5, again=(Delivery(T + 10, "webhook"), Delivery(T + 20, "failover")))
     told = texts(build(record, [], T + 30))

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 import typer.main
 
 from service.cli import app
+from service.testing import sample
+from service.testing.samples.edits import remove_field
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -45,6 +48,19 @@ def test_a_command_and_its_options_exist(line: str) -> None:
     assert not hasattr(command, "commands") or not words or words[0].startswith("-"), "no such command in the group"
     known = {option for parameter in command.params for option in parameter.opts}
     assert [word for word in words if word.startswith("--") and word not in known] == []
+
+
+def test_a_page_sets_and_removes_only_fields_that_the_sample_has() -> None:
+    edits = [
+        (words[0], path.partition("=")[0])
+        for command, words in map(resolve, named())
+        if command.name == "trigger"
+        for option, path in pairwise(words)
+        if option in {"--set", "--remove"} and path != "PATH=VALUE"
+    ]
+    assert len(edits) >= 3
+    for name, path in edits:
+        remove_field(sample(name), path)  # raises where there is none
 
 
 def test_the_pages_name_many_commands() -> None:
