@@ -17,6 +17,7 @@ from service.events import (
     NumberAssignmentStatusChanged,
     TolerantModel,
 )
+from service.registrations.ten_dlc import readings
 from service.registrations.ten_dlc.following import share
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
@@ -205,6 +206,37 @@ def test_a_suspension_by_one_carrier_is_read_and_named(stack: Stack, client: tel
     # The list shows nothing of most carriers: a campaign that one suspends is read by itself.
     poll(stack, "third")
     assert steps(stack, CAMPAIGN)[1:] == [("MNO_SUSPENDED", "MNO_PROVISIONED")]
+
+
+def test_a_campaign_that_is_suspended_or_freed_while_it_is_read_changes_once(
+    stack: Stack, client: telnyx.Telnyx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = provisioned(client, stack.simulator, OTHER)
+    read_carriers, moves = readings.suspending_carriers, ["SUSPENDED"]
+
+    def move() -> None:
+        for status in moves:
+            stack.simulator.move_campaign(campaign, status=status, shape=None)
+        moves.clear()
+
+    async def suspended_meanwhile(asked: telnyx.AsyncTelnyx, campaign_id: str) -> list[str]:
+        move()
+        return await read_carriers(asked, campaign_id)
+
+    async def freed_meanwhile(asked: telnyx.AsyncTelnyx, campaign_id: str) -> list[str]:
+        carriers = await read_carriers(asked, campaign_id)
+        move()
+        return carriers
+
+    stack.start_worker(ROUTER)
+    poll(stack, "first")
+    for each, told in ((suspended_meanwhile, 1), (freed_meanwhile, 2)):
+        monkeypatch.setattr(readings, "suspending_carriers", each)
+        for _ in range(told):
+            stack.deliver(body := envelope("10dlc.campaign.update", {"campaignId": campaign, "type": "TCR_EVENT"}))
+            stack.ended(body)
+        moves.append("UNSUSPENDED")
+    assert steps(stack, CAMPAIGN) == [("MNO_PROVISIONED", "TCR_SUSPENDED"), ("TCR_SUSPENDED", "MNO_PROVISIONED")]
 
 
 def test_a_dormant_campaign_stays_dormant_until_a_number_is_assigned(stack: Stack, client: telnyx.Telnyx) -> None:

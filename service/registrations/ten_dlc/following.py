@@ -128,17 +128,27 @@ class TenDlc:
         if kind == kinds.BRAND:
             brand = await readings.find_brand(self.telnyx, subject)
             return readings.gone(kinds.DELETED, before) if brand is None else readings.brand_reading(brand)
-        campaign = await readings.find_campaign(self.telnyx, subject)
-        if campaign is None:
-            return readings.gone(kinds.DELETED, before)
-        carriers = await readings.suspending_carriers(self.telnyx, subject)
-        reading = readings.campaign_reading(campaign.row, suspended_by=carriers)
+        reading = await self._read_campaign(subject, before)
         if before is not None and before.status == kinds.DORMANT:
             since = float(before.about.get("overlay_since") or 0)
             # A number that was assigned has woken it up.
             is_awake = await self._has_new_numbers(subject, since)
             return replace(reading, version=f"{reading.version}+") if is_awake else reading
         return reading
+
+    async def _read_campaign(self, subject: str, before: Known | None) -> Reading:
+        campaign = await readings.find_campaign(self.telnyx, subject)
+        if campaign is None:
+            return readings.gone(kinds.DELETED, before)
+        carriers = await readings.suspending_carriers(self.telnyx, subject)
+        reading = readings.campaign_reading(campaign.row, suspended_by=carriers)
+        if reading.history[-1].status != kinds.SUSPENDED:
+            return reading
+        # It may have been suspended as a whole between the two readings. Together they would show another change.
+        again = await readings.find_campaign(self.telnyx, subject)
+        if again is None:
+            return readings.gone(kinds.DELETED, before)
+        return readings.campaign_reading(again.row, suspended_by=carriers)
 
     async def _still_true(self, subject: str, said: Said) -> Said:
         """Return what an update says, without a dormancy that is over: a number was assigned since."""
