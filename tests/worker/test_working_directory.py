@@ -76,10 +76,9 @@ def test_handlers_named_as_an_installed_module_are_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", ["worker", "pause"])
-def test_a_command_ends_with_2(tmp_path: Path, role: str) -> None:
+@pytest.mark.parametrize("arguments", [["worker"], ["events", "replay", "--only", "consent", "an-id"]])
+def test_a_command_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
     (tmp_path / "handlers.py").write_text(ROUTER)
-    arguments = ["pause", "consent"] if role == "pause" else ["worker"]
     ended = ringback(*arguments, cwd=tmp_path, TELNYX_API_KEY="KEY", REDIS_URL="redis://127.0.0.1:1")
     assert ended.returncode == 2, ended.stderr
     assert "rename it" in ended.stderr
