@@ -126,6 +126,16 @@ async def test_an_event_follows_one_of_an_earlier_claim_of_its_worker_and_no_oth
     assert await lane.left_over() == []
 
 
+async def test_a_follower_that_asks_is_due_once_it_is_woken_and_given_back(lane: Numbered) -> None:
+    await lane.accept("a", "b")
+    await lane.claim()
+    assert await lane.ask("b") == "a"
+    await lane.end("a")
+    assert lane.woken == ["b"]
+    await lane.give_back("b")
+    assert await lane.claim(worker="v") == {"b": "go"}
+
+
 async def test_no_end_wakes_a_follower_whose_lease_was_given_back(lane: Numbered) -> None:
     await lane.accept("a", "b")
     await lane.claim()

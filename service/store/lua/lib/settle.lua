@@ -206,11 +206,12 @@ end
 -- the lease that it has.
 wake = function(id, handler)
   local f = redis.call('HMGET', event_key(id), 'h:' .. handler, 'follows', 'lease')
-  if f[2] and f[2] == f[3] then
+  local record = handler_of(f[1])
+  -- One that has asked once more waits by its record.
+  if not record.behind and f[2] and f[2] == f[3] then
     append(woken, id, handler)
     return true
   end
-  local record = handler_of(f[1])
   -- A script that failed half-way may have written this record, and not whose turn it is.
   if not record.has_turn then
     if not record.behind or record.under_other_key then return false end
