@@ -4,7 +4,7 @@ from service.store.store import Store
 
 TYPES = {
     "string": (
-        *("alive", "confirmed", "dashboard_secret", "dead_checked_until", "forgotten_until", "format", "heal_turn"),
+        *("confirmed", "dashboard_secret", "dead_checked_until", "forgotten_until", "format", "heal_turn"),
         *("idempotency_probe", "maintenance", "optouts_latest_read", "optouts_read", "optouts_reader", "readyz"),
         "url_domains",
     ),

@@ -140,7 +140,7 @@ def test_an_unknown_agent_is_told(stack: Stack) -> None:
     [
         (("send", AGENT, NUMBER), "give either --text or --file"),
         (("send", AGENT, NUMBER, "--text", "a", "--file", "https://example.com/a"), "give either --text or --file"),
-        (("send", AGENT, NUMBER, "--text", ""), "--text: a text has 1 to 3072 characters"),
+        (("send", AGENT, NUMBER, "--text", ""), "--text': an empty text is no value"),
         (("send", AGENT, NUMBER, "--text", "a" * 3073), "--text: a text has 1 to 3072 characters"),
         (("send", AGENT, NUMBER, "--file", "nowhere.json"), "--file: nowhere.json cannot be read"),
         (("send", AGENT, NUMBER, "--file", "two.json"), "has one of text, rich_card, content_info"),
