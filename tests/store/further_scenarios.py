@@ -618,7 +618,7 @@ JOBS = (
     ),
 )
 
-CLAIMED = ("claim", "w", 1, 15_000, 10, {"greet": ["message.*"]}, "", "")
+CLAIMED = ("claim", "w", 1, 15_000, 10, "", {"greet": ["message.*"]}, "")
 CLAIMS = (
     Scenario(
         "claims",
@@ -629,17 +629,17 @@ CLAIMS = (
             putting("zadd", "queue", {"stray": T, "x:y": T}),
         ),
         each_of(
-            running("claim", "w", 1, 15_000, 1, {"greet": ["message.*"]}, "", ""),
-            running("claim", "w", 1, 15_000, 1, {"greet": ["message.*"]}, "", ""),
-            running("claim", "w", 2, 15_000, 9, {"greet": ["message.*"], "all": ["*"]}, "", ""),
-            running("claim", "w", 3, 15_000, 9, {"greet": ["message.*"]}, "", "", "later"),
-            at(5000, running("claim", "w", 4, 15_000, 9, {"greet": ["test.*"]}, "", "")),
-            at(15_000, running("claim", "v", 1, 15_000, 9, {"greet": ["*"]}, "", "")),
-            at(30_000, running("claim", "u", 1, 15_000, 9, {"greet": ["*"]}, "", "")),
-            at(45_000, running("claim", "x", 1, 15_000, 9, {"greet": ["*"]}, "", "")),
-            at(45_000, running("claim", "x", 2, 15_000, 9, {"greet": ["*"]}, "1", "")),
-            at(45_001, running("claim", "y", 1, 15_000, 9, {"greet": ["*"]}, "1", "")),
-            at(60_000, running("claim", "z", 1, 15_000, 9, {"greet": ["*"]}, "1", "")),
+            running("claim", "w", 1, 15_000, 1, "", {"greet": ["message.*"]}, ""),
+            running("claim", "w", 1, 15_000, 1, "", {"greet": ["message.*"]}, ""),
+            running("claim", "w", 2, 15_000, 9, "", {"greet": ["message.*"], "all": ["*"]}, ""),
+            running("claim", "w", 3, 15_000, 9, "", {"greet": ["message.*"]}, "", "later"),
+            at(5000, running("claim", "w", 4, 15_000, 9, "", {"greet": ["test.*"]}, "")),
+            at(15_000, running("claim", "v", 1, 15_000, 9, "", {"greet": ["*"]}, "")),
+            at(30_000, running("claim", "u", 1, 15_000, 9, "", {"greet": ["*"]}, "")),
+            at(45_000, running("claim", "x", 1, 15_000, 9, "", {"greet": ["*"]}, "")),
+            at(45_000, running("claim", "x", 2, 15_000, 9, "1", {"greet": ["*"]}, "")),
+            at(45_001, running("claim", "y", 1, 15_000, 9, "1", {"greet": ["*"]}, "")),
+            at(60_000, running("claim", "z", 1, 15_000, 9, "1", {"greet": ["*"]}, "")),
         ),
     ),
     Scenario(
@@ -653,6 +653,8 @@ CLAIMS = (
             event("a"),
             event("b"),
             event("c"),
+            event("d"),
+            putting("hset", "event:d", mapping={"received_at": "x", "deliveries": "y", "handlers": "no list"}),
             putting("delete", "event:a"),
             putting("set", "event:a", "x"),
             putting("hset", "event:b", mapping={"handlers": "no list", "h:old": '{"state":"done"}', "h:new": "odd"}),
