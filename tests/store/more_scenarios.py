@@ -156,7 +156,7 @@ QUEUES = (
     Scenario("workers", WORKING, running("workers")),
     Scenario(
         "silence",
-        putting("set", "alive", T),
+        putting("hset", "silence", "alive", T),
         each_of(
             at(599_999, running("latest_silence")),
             at(600_000, running("latest_silence")),
