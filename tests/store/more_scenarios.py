@@ -38,6 +38,15 @@ BODY = json.dumps({"to": NUMBER, "id": "40385f64-5717-4562-b3fc-2c963f66afa6"}).
 OTHER = NUMBER.replace("0142", "0143")
 
 
+def looking_for_maintenance(*arguments: Any) -> Step:
+    """Look for maintenance that is due. The share of its memory that a server uses depends on all that it holds."""
+
+    async def act(world: World) -> Any:
+        return (await running("maintenance_due", *arguments)(world))[:-1]
+
+    return act
+
+
 def running(script: str, *args: Any) -> Step:
     """A call of a script. What is no text and no number goes there as JSON."""
     words = [orjson.dumps(each) if isinstance(each, dict | list) else each for each in args]
@@ -367,16 +376,16 @@ INDEXES = (
             NOTED,
         ),
         each_of(
-            running("maintenance_due", "w", 9_000, HOUR, HOUR, HOUR, 0, 2),
-            running("maintenance_due", "v", 9_000, HOUR, HOUR, HOUR, 0, 2),
-            at(999, running("maintenance_due", "w", 9_000, HOUR, HOUR, HOUR, 1, 9)),
-            at(1000, running("maintenance_due", "w", 9_000, HOUR, HOUR, HOUR, 1, 1)),
-            at(HOUR, running("maintenance_due", "w", 9_000, HOUR, DAY, DAY, 9, 9)),
-            at(HOUR, running("maintenance_due", "w", 9_000, DAY, HOUR, DAY, 9, 9)),
-            at(HOUR, running("maintenance_due", "w", 9_000, DAY, DAY, HOUR, 9, 9)),
+            looking_for_maintenance("w", 9_000, HOUR, HOUR, HOUR, 0, 2),
+            looking_for_maintenance("v", 9_000, HOUR, HOUR, HOUR, 0, 2),
+            at(999, looking_for_maintenance("w", 9_000, HOUR, HOUR, HOUR, 1, 9)),
+            at(1000, looking_for_maintenance("w", 9_000, HOUR, HOUR, HOUR, 1, 1)),
+            at(HOUR, looking_for_maintenance("w", 9_000, HOUR, DAY, DAY, 9, 9)),
+            at(HOUR, looking_for_maintenance("w", 9_000, DAY, HOUR, DAY, 9, 9)),
+            at(HOUR, looking_for_maintenance("w", 9_000, DAY, DAY, HOUR, 9, 9)),
         ),
     ),
-    Scenario("maintenance_due of nothing", nothing, running("maintenance_due", "w", 9_000, 0, 0, 0, 0, 2)),
+    Scenario("maintenance_due of nothing", nothing, looking_for_maintenance("w", 9_000, 0, 0, 0, 0, 2)),
 )
 
 BLOCKS = (

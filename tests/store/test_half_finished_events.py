@@ -10,9 +10,11 @@ from redis.exceptions import ResponseError
 from service.security.encryption import PLAIN
 from service.store.inbox import accept, dead_letters
 from service.store.inbox.audit import audit, repair
+from service.store.inbox.order import register
 from service.store.store import Store
 from tests.store.half_way import FaultyRedis, T, World, all_scripts
 from tests.store.half_way_scenarios import LEASED, claiming, ending
+from tests.store.test_claimed_turns import KEEP, Numbered
 
 LAPSED = T + 60_000
 FINISH = ending("done", ids=("one",))
@@ -64,3 +66,43 @@ async def test_an_event_that_ended_and_kept_its_lease_is_replayed_without_a_laps
         assert len(await claiming("greet", worker="next")(world)) == 1
         assert not await world.redis.hexists(world.keys.event("one"), "lapses"), world.redis.refused
     assert replayed > 2
+
+
+async def lane_left_half_way(server: "Redis", write: int) -> Numbered | None:
+    """Return the lane of two events of which the first ended half-way and the second waits. None: fewer writes."""
+    redis = FaultyRedis(server, all_scripts())
+    lane = Numbered(Store(cast("Redis", redis), f"t{uuid.uuid4().hex[:12]}", PLAIN))
+    await register(lane.store, KEEP, by_number=["keep"])
+    await lane.accept("a", "b")
+    assert await lane.claim(lease=15.0) == {"a": "go", "b": "a"}
+    assert await lane.ask("b") == "a"
+    await lane.give_back("b")
+    redis.fail_at = write
+    try:
+        await lane.end("a")
+    except ResponseError:
+        redis.fail_at, redis.now = 0, LAPSED
+        return lane
+    return None
+
+
+async def run_all(lane: Numbered) -> None:
+    """Let another worker run what comes to its turn."""
+    for _ in range(3):
+        for event_id, turn in (await lane.claim(worker="next", lease=15.0)).items():
+            if event_id in lane.woken or (await lane.ask(event_id) if turn == "ask" else turn) == "go":
+                await lane.end(event_id)
+            else:
+                await lane.give_back(event_id)
+
+
+@pytest.mark.anyio
+async def test_an_event_in_order_has_its_turn_though_the_end_of_the_one_before_it_was_half_recorded(
+    server: "Redis",
+) -> None:
+    write = 0
+    while (lane := await lane_left_half_way(server, write := write + 1)) is not None:
+        await run_all(lane)
+        records = [await accept.find(lane.store, each) for each in ("a", "b")]
+        assert [each and each.state for each in records] == ["done", "done"], write
+    assert write > 5

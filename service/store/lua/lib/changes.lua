@@ -109,8 +109,9 @@ local function write_turns()
   turned = {}
 end
 
--- write_changes: write what was collected. The functions in `afterwards` are called when the records are written.
-local function write_changes()
+-- write_changes: write what was collected. The functions in `afterwards` are called when the records are written. `staying`
+-- leaves out what leaves the queue, for the next call.
+local function write_changes(staying)
   index_minute(now, table.concat(terms))
   write(PLACES)
   local tokens = due_soon > 0 and math.min(due_soon, MAX_TOKENS - redis.call('LLEN', ns .. ':wake')) or 0
@@ -122,8 +123,9 @@ local function write_changes()
     redis.call('HSET', ns .. ':counts', unpack(args))
   end
   for _, id in ipairs(order) do redis.call('HSET', event_key(id), unpack(records[id])) end
-  write(departures)
+  -- Before the queue is left, since no later claim sees an ended event that keeps a turn.
   if next(turned) then write_turns() end
+  if not staying then write(departures) end
   for _, finish in ipairs(afterwards) do finish() end
   records, released, order, afterwards, terms, due_soon, recounted, is_sequence_new = {}, {}, {}, {}, {}, 0, nil, false
 end

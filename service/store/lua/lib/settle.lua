@@ -107,9 +107,9 @@ end
 -- half-way finds it again.
 leave_lane = function(id, handler, lane)
   if next(records) then
-    -- The next one may end in the same batch. No lease ends before the lane is left.
+    -- The next one may end in the same batch. No lease ends, and nothing leaves the queue, before the lane is left.
     local pending = released
-    write_changes()
+    write_changes(true)
     released = pending
   end
   local first, followed = turn_of(lane)
