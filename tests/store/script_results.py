@@ -16,14 +16,38 @@ from redis.asyncio import Redis
 from service import clock
 from service.processes import embedded_server
 from service.store.connection import connect
-from tests.store.fact_scenarios import FACT_SCENARIOS
-from tests.store.further_scenarios import FURTHER_SCENARIOS
+from tests.store.claim_scenarios import CLAIMS
+from tests.store.consent_scenarios import CONSENT, MESSAGES, PREFLIGHTS
+from tests.store.effect_scenarios import EFFECTS
+from tests.store.gate_scenarios import BLOCKS, GATE
 from tests.store.half_way import Scenario, World, new_world
 from tests.store.half_way_scenarios import SCENARIOS
-from tests.store.more_scenarios import MORE_SCENARIOS
+from tests.store.healing_scenarios import HEALING, IMPORTS
+from tests.store.index_scenarios import INDEXES
+from tests.store.notice_scenarios import CAUSES, NOTICES, QUEUES
+from tests.store.reader_scenarios import READERS
+from tests.store.search_scenarios import JOBS, SEARCHES
 
 FILE = Path(__file__).with_name("script_results.json")
-ALL = (*SCENARIOS, *MORE_SCENARIOS, *FURTHER_SCENARIOS, *FACT_SCENARIOS)
+ALL = (
+    *SCENARIOS,
+    *NOTICES,
+    *QUEUES,
+    *CAUSES,
+    *INDEXES,
+    *BLOCKS,
+    *GATE,
+    *CONSENT,
+    *MESSAGES,
+    *PREFLIGHTS,
+    *EFFECTS,
+    *HEALING,
+    *IMPORTS,
+    *SEARCHES,
+    *JOBS,
+    *CLAIMS,
+    *READERS,
+)
 MINUTE = 60_000
 
 
@@ -71,7 +95,24 @@ async def _write() -> None:
     with TemporaryDirectory() as folder, embedded_server.start(Path(folder)) as started:
         async with connect(started.url, timeout=10, connections=4) as server:
             results = {each.name: await result_of(server, each) for each in ALL}
-    FILE.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    FILE.write_text(_in_lines(results))
+
+
+def _in_lines(results: dict[str, dict[str, Any]]) -> str:
+    """Return the results as JSON, with a line for each answer and each key, so that a difference is short."""
+    scenarios = []
+    for name, result in sorted(results.items()):
+        lines = [f'"answer": {_on_one_line(result["answer"])}', f'"minutes": {_on_one_line(result["minutes"])}']
+        stored = ",\n".join(
+            f"  {json.dumps(key)}: {_on_one_line(value)}" for key, value in sorted(result["stored"].items())
+        )
+        lines.append(f'"stored": {{\n{stored}\n }}' if stored else '"stored": {}')
+        scenarios.append(f"{json.dumps(name)}: {{\n " + ",\n ".join(lines) + "\n}")
+    return "{\n" + ",\n".join(scenarios) + "\n}\n"
+
+
+def _on_one_line(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from service.store.inbox.search import EventFilter, _dead_indexes
 from service.store.operators.issues import read_issues
 from tests.store.half_way import new_world
 from tests.store.half_way_scenarios import then
-from tests.store.more_scenarios import dead, running
+from tests.store.script_calls import dead, running
 
 DEAD = then(dead("a"), dead("b", reason="late"), dead("c", handler="text"), dead("d", handler="text", reason="no"))
 

@@ -28,7 +28,6 @@ from service.store.inbox import (
 )
 from service.store.inbox.search import EventFilter
 from service.store.operators import bulk_jobs, issues, sessions
-from tests.store.further_scenarios import OTHER
 from tests.store.half_way import Scenario, T, World
 from tests.store.half_way_scenarios import (
     BEGUN,
@@ -51,7 +50,8 @@ from tests.store.half_way_scenarios import (
     putting,
     then,
 )
-from tests.store.more_scenarios import WORKING, dead, each_of
+from tests.store.notice_scenarios import WORKING
+from tests.store.script_calls import OTHER, dead, each_of
 
 NOW = T / 1000
 MISSED = [
@@ -71,7 +71,7 @@ def all_of(function: Any, *args: Any, **options: Any) -> Step:
     return act
 
 
-FACT_SCENARIOS: tuple[Scenario, ...] = (
+READERS = (
     Scenario(
         "progress of healing",
         nothing,

@@ -1,0 +1,117 @@
+"""Calls of the scripts for claims and their ends."""
+
+from tests.store.half_way import Scenario, T
+from tests.store.half_way_scenarios import (
+    BEGUN,
+    DONE,
+    OPEN,
+    at,
+    claiming,
+    ending,
+    putting,
+    then,
+)
+from tests.store.script_calls import BODY, dead, each_of, event, running
+
+CLAIMED = ("claim", "w", 1, 15_000, 10, "", {"greet": ["message.*"]}, "")
+CLAIMS = (
+    Scenario(
+        "claims",
+        then(
+            event("a"),
+            event("b", type="test.x"),
+            event("later", delay=5000),
+            putting("zadd", "queue", {"stray": T, "x:y": T}),
+        ),
+        each_of(
+            running("claim", "w", 1, 15_000, 1, "", {"greet": ["message.*"]}, ""),
+            running("claim", "w", 1, 15_000, 1, "", {"greet": ["message.*"]}, ""),
+            running("claim", "w", 2, 15_000, 9, "", {"greet": ["message.*"], "all": ["*"]}, ""),
+            running("claim", "w", 3, 15_000, 9, "", {"greet": ["message.*"]}, "", "later"),
+            at(5000, running("claim", "w", 4, 15_000, 9, "", {"greet": ["test.*"]}, "")),
+            at(15_000, running("claim", "v", 1, 15_000, 9, "", {"greet": ["*"]}, "")),
+            at(30_000, running("claim", "u", 1, 15_000, 9, "", {"greet": ["*"]}, "")),
+            at(45_000, running("claim", "x", 1, 15_000, 9, "", {"greet": ["*"]}, "")),
+            at(45_000, running("claim", "x", 2, 15_000, 9, "1", {"greet": ["*"]}, "")),
+            at(45_001, running("claim", "y", 1, 15_000, 9, "1", {"greet": ["*"]}, "")),
+            at(60_000, running("claim", "z", 1, 15_000, 9, "1", {"greet": ["*"]}, "")),
+        ),
+    ),
+    Scenario(
+        "a lapse of a worker that stops does not count",
+        then(event("a"), claiming("greet"), putting("set", "draining:w", "1")),
+        each_of(at(15_000, claiming("greet", worker="v")), at(30_000, claiming("greet", worker="u"))),
+    ),
+    Scenario(
+        "the claim of what is damaged",
+        then(
+            event("a"),
+            event("b"),
+            event("c"),
+            event("d"),
+            putting("hset", "event:d", mapping={"received_at": "x", "deliveries": "y", "handlers": "no list"}),
+            putting("delete", "event:a"),
+            putting("set", "event:a", "x"),
+            putting("hset", "event:b", mapping={"handlers": "no list", "h:old": '{"state":"done"}', "h:new": "odd"}),
+            putting(
+                "hset", "event:c", mapping={"received_at": "x", "handlers": '["greet"]', "h:greet": '{"state":"odd"}'}
+            ),
+        ),
+        each_of(running(*CLAIMED), running(*CLAIMED), running("audit_events", "a", "b", "c")),
+    ),
+    Scenario(
+        "a later format",
+        putting("set", "format", 2),
+        each_of(running(*CLAIMED), running("maintenance_due", "w", 9, 0, 0, 0, 0, 1)),
+    ),
+    Scenario(
+        "finish under a lease",
+        then(OPEN, claiming("greet")),
+        each_of(
+            ending("done", token="w:2"),
+            at(15_000, ending("done", ids=("one",))),
+            at(14_999, ending("waiting", ids=("one",), due=T + 99, release=False, reason="r")),
+            ending("dead", ids=("two",), reason="why", error="e"),
+            ending("done", ids=("one",)),
+            ending("done", ids=("one",)),
+        ),
+    ),
+    Scenario(
+        "renew some",
+        then(OPEN, claiming("greet"), event("three"), claiming("greet", number=2)),
+        each_of(
+            at(5000, running("renew", "w", 20_000, 1, "", {}, {}, "three", "w:2", "extend", "")),
+            at(
+                6000,
+                running("renew", "w", 20_000, 2, "", {}, {}, "three", "w:1", "extend", "", "two", "w:1", "overdue", ""),
+            ),
+            at(
+                7000,
+                running(
+                    "renew", "w", 20_000, 2, "", {}, {}, "three", "w:2", "overdue", {"handler": "greet", "place": "p"}
+                ),
+            ),
+            at(
+                7000,
+                running(
+                    "renew", "w", 20_000, 2, "", {}, {}, "three", "w:2", "overdue", {"handler": "greet", "place": "p"}
+                ),
+            ),
+        ),
+    ),
+    Scenario(
+        "erase what is open later",
+        then(DONE, event("open", body=BODY), BEGUN, putting("hset", "event:one", "arrived_by", "webhook 1 signature")),
+        each_of(running("erase", "one", "open", "none"), running("erase", "open")),
+    ),
+    Scenario(
+        "quarantine twice",
+        then(OPEN, putting("zadd", "queue", {"stray": 5, "ns:two": 6}), dead("foreign:stray"), event("foreign:other")),
+        each_of(
+            running("quarantine", "none", "no_job", "e", "none"),
+            running("quarantine", "stray", "no_job", "e", "stray"),
+            putting("zadd", "queue", {"other": 5}),
+            running("quarantine", "other", "no_job", "e", "other"),
+        ),
+    ),
+)
