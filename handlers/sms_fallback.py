@@ -74,6 +74,6 @@ async def _handle_recipient(fallback: Fallback) -> str | None:
 
 async def _watch(ctx: Context, case: Case, seconds: float) -> None:
     """Ask again when the message should have been delivered. Even an earlier delivery calls that off."""
-    now = clock.now()
+    now = ctx.services.now()
     since = now if case.since is None else case.since
     await ctx.schedule(DUE, case.alone(), after=max(0.0, since + seconds - now), key=case.timer)

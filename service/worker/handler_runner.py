@@ -259,7 +259,7 @@ def _context(services: HandlerServices, lease: Lease, subscription: Subscription
         own=services.own.get(subscription.settings) if subscription.settings else None,
         effect_key=effect_key,
         services=RunServices(
-            services.telnyx, services.store, services.settings, lambda: lease.event, effect_key, accepted_at
+            services.telnyx, services.store, services.settings, lambda: lease.event, effect_key, accepted_at, lease.now
         ),
     )
 

@@ -1,6 +1,7 @@
 """The services behind the methods of a `Context`, in one run of one handler."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,13 +17,18 @@ from service.store.inbox.accept import NewEvent, accept, cancel
 MAX_KEY = 200
 
 
+@dataclass(frozen=True, slots=True)
 class RunServices(Replies):
-    """The worker's implementation of a context's methods.
+    """The worker's implementation of a context's methods. `server_time` returns milliseconds since 1970.
 
     Derived events are accepted, queued and remembered like Telnyx's.
     """
 
-    __slots__ = ()
+    server_time: Callable[[], int]
+
+    def now(self) -> float:
+        """Return the time of Redis in seconds since 1970, whatever clock the worker's machine has."""
+        return self.server_time() / 1000
 
     async def opted_out(self, number: str, since: datetime | None) -> bool:
         """Return whether this number has said STOP."""

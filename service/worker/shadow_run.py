@@ -64,7 +64,7 @@ class ShadowWorker:
         began, start = record.received_at / 1000, time.monotonic()
         calls: list[Call] = []
         services = ShadowServices(
-            self.telnyx, self.store, self.settings, lambda: lease.event, f"{record.id}/{name}", began
+            self.telnyx, self.store, self.settings, lambda: lease.event, f"{record.id}/{name}", began, lease.now
         )
         captured_calls.set(calls)
         with clock.moved(lambda: began + time.monotonic() - start):

@@ -104,6 +104,19 @@ def test_ten_seconds_of_patience_end_in_time(stack: Stack, start: Start) -> None
     assert len(stack.sent_to(number)) == 1
 
 
+@pytest.mark.parametrize("off", [-3600, 3600])
+def test_patience_is_counted_by_the_time_of_redis_whatever_the_clock_of_a_worker(
+    stack: Stack, start: Start, off: int
+) -> None:
+    start(PATIENT)
+    with clock.moved(lambda: time.time() + off):
+        stack.deliver(event := sent(finalized_rcs("sent", fresh_number(), sent_at=ago(10))), at=time.time() + off)
+        stack.ended(event)
+    [timer] = timers(stack)
+    assert timer.due is not None
+    assert 30 < timer.due / 1000 - time.time() < 55
+
+
 def test_a_delivery_calls_the_timer_off(stack: Stack, start: Start) -> None:
     start(PATIENT)
     payload = finalized_rcs("sent", number := fresh_number())
