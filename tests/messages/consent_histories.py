@@ -291,6 +291,10 @@ class SdkOfHistories:
     def messages(self) -> "SdkOfHistories":
         return self
 
+    @property
+    def with_raw_response(self) -> "SdkOfHistories":
+        return self
+
     async def close(self) -> None: ...
 
     async def retrieve(self, message_id: str) -> None:
