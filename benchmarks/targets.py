@@ -63,6 +63,8 @@ TARGETS = (
     Target("idle", "requests", "at most", 3, "requests a second of an idle worker", ""),
     Target("traces", "ingress, on, at most 10 a second (default)", "at most", 1.03, "CPU of a traced webhook", "×"),
     Target("traces", "worker, on, at most 10 a second (default)", "at most", 1.03, "CPU of a traced event", "×"),
+    Target("order", "by number, 1,000 numbers", "at least", 0.9, "events a second in order, beside without order", "×"),
+    Target("order", "by number, a number each", "at least", 0.9, "the same, where no two events share a number", "×"),
     Target("trouble", "p99.9", "at most", 100, "answer at 500/s under trouble, p99.9", "ms"),
     Target("trouble", "p100", "at most", 2000, "answer at 500/s under trouble, the slowest", "ms"),
     Target("trouble", "failed", "at most", 0, "webhooks at 500/s under trouble that were refused or not answered"),

@@ -17,7 +17,7 @@ SIDES = {
     "without order, a number each": ("", MOST_NUMBERS),
     "by number, a number each": ("1", MOST_NUMBERS),
 }
-EVENTS = 3000
+EVENTS = 12_000
 ROUNDS = 5
 """Turns of each side. One more before them warms up."""
 

@@ -97,7 +97,7 @@ class ActiveEvent:
     - `blocked`: seconds for which handlers of other events have blocked the event loop.
     - `without_key`: why handlers that run in order have no key for this event.
     - `turn`: which of them wait for earlier events, once that is known. `turns_given`: those that got their turn since.
-      `turn_comes` is set then.
+      `turn_comes` is answered then.
     - `worker_ends`: returns whether the worker comes to its end, and cancels what it runs.
     """
 
@@ -118,7 +118,7 @@ class ActiveEvent:
     without_key: dict[str, Exception] = field(default_factory=dict)
     turn: Turn | None = None
     turns_given: set[str] = field(default_factory=set)
-    turn_comes: asyncio.Event | None = None
+    turn_comes: "asyncio.Future[bool] | None" = None
 
     def blocking_run(self) -> Run | None:
         """Return the run of a handler of this event that blocks the event loop at this moment."""

@@ -79,7 +79,7 @@ class Ordering:
         """Start claimed events: those that need a turn once it is known whose it is, and all others at once."""
         asking = []
         for lease in leases:
-            if self.types and self._needs_turn(lease):
+            if self.types and lease.turn is None and self._needs_turn(lease):
                 asking.append(self.leases.running[lease.record.id])
             else:
                 start(lease)
@@ -120,8 +120,7 @@ class Ordering:
         """Note that a handler of an event has its turn now: the event before it has ended."""
         if (running := self.leases.running.get(event_id)) is not None:
             running.turns_given.add(handler)
-            if running.turn_comes is not None:
-                running.turn_comes.set()
+            _answer(running.turn_comes, comes=True)
 
     def _needs_turn(self, lease: Lease) -> bool:
         """Return whether a due handler runs in order and was not given its turn before."""
@@ -188,15 +187,22 @@ class Ordering:
         if self._following >= most or not all(each in self.leases.running for each in turn.waits.values()):
             return False
         self._following += 1
-        running.turn_comes = comes = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        # A future and a timer of the loop. `asyncio.timeout` costs a follower as much as the rest of its wait.
+        comes: asyncio.Future[bool] = loop.create_future()
+        running.turn_comes = comes
+        timer = loop.call_later(MAX_FOLLOWING, lambda: _answer(comes, comes=False))
         try:
-            async with asyncio.timeout(MAX_FOLLOWING):
-                await comes.wait()
-        except TimeoutError:
-            return False
+            return await comes
         finally:
+            timer.cancel()
             self._following -= 1
-        return True
+
+
+def _answer(awaited: "asyncio.Future[bool] | None", *, comes: bool) -> None:
+    """Tell one who waits here for a turn whether it comes, if nobody has yet."""
+    if awaited is not None and not awaited.done():
+        awaited.set_result(comes)
 
 
 def _begin_nothing(_: ActiveEvent) -> None:

@@ -24,6 +24,7 @@ from service.store.inbox.leases import (
     announce_stop,
     claim,
 )
+from service.store.inbox.order import NOW
 from service.store.store import Store
 from service.worker import early_discards
 from service.worker.handler_runner import HandlerServices, RunHandler
@@ -39,10 +40,7 @@ UNSEALED = (
     " without one. This is logged once, and ringback doctor counts such bodies"
 )
 LINGER = 1.0
-"""Seconds for which the result of a handler that discarded its event waits for the others' results.
-
-It did nothing, so a crash that has it run again does no harm.
-"""
+"""Seconds for which the result of a handler that discarded its event waits for others. It may run again after a crash."""
 STUBBORN = 1.0
 """Seconds that a handler may take to end when it is cancelled."""
 HAND_BACK = 2.0
@@ -178,7 +176,8 @@ class Processor:
         lease, paused = running.lease, self.leases.paused
         handlers = lease.record.handlers
         due = [name for name, each in handlers.items() if not each.ended and each.due <= lease.claimed_at]
-        if self.ordering.types:
+        # The claim tells of most events in order that they wait for none.
+        if self.ordering.types and lease.turn is not NOW:
             due = await self.ordering.at_turn(running, due)
         if lease.record.type in REGIONS_NOTED:
             await note_regions_of(self.services.store, lease)
