@@ -40,7 +40,7 @@ UNSEALED = (
     " without one. This is logged once, and ringback doctor counts such bodies"
 )
 LINGER = 1.0
-"""Seconds for which the result of a handler that discarded its event waits for others. It may run again after a crash."""
+"""Seconds for which the result of a handler that discarded its event waits for others. A crash runs it again."""
 STUBBORN = 1.0
 """Seconds that a handler may take to end when it is cancelled."""
 HAND_BACK = 2.0
