@@ -176,7 +176,7 @@ class Processor:
         lease, paused = running.lease, self.leases.paused
         handlers = lease.record.handlers
         due = [name for name, each in handlers.items() if not each.ended and each.due <= lease.claimed_at]
-        # The claim tells of most events in order that they wait for none.
+        # Most events in order wait for none, and their claim says so.
         if self.ordering.types and lease.turn is not NOW:
             due = await self.ordering.at_turn(running, due)
         if lease.record.type in REGIONS_NOTED:
