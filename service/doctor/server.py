@@ -136,7 +136,7 @@ def _retention_that_fits(found: MemoryForecast, settings: Settings) -> float | N
     return body_days + (room - with_bodies * body_days) / (found.events_today * WITHOUT_BODY)
 
 
-WITHOUT_BODY = 530
+WITHOUT_BODY = 490
 """Bytes of an ended event without its body, with its entries in the indexes (docs/sizing.md)."""
 
 
