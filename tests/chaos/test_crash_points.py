@@ -15,8 +15,8 @@ SEED, SEEDS = 21, (21, 22, 23)
 PAIRS = 30
 LATER_OF_A_REQUEST = re.compile(r" (?!1$)\d+$")
 """Ends the label of a write for the second event of a request, or a later one."""
-BY_THE_CLOCK = ("renew", "report")
-"""Scripts that a life calls when it takes long or meets trouble. A run that is killed may do neither."""
+BY_THE_CLOCK = ("renew", "report", "BLPOP")
+"""What a life asks when it takes long, meets trouble, or has to wait. A run that is killed may do none of them."""
 
 
 @pytest.fixture(scope="module")
