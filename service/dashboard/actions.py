@@ -1,5 +1,6 @@
 """Changes by people. Each asks on a page of its own, and is put on record before it is carried out."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +15,7 @@ from service.security.dashboard_users import Role
 from service.store.operators.audit_log import Actor, record_action
 
 Fields = Mapping[str, str]
+_TIME = re.compile("[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,12 @@ async def _carry_out(action: Action, visit: Visit) -> Response:
     await on_record(visit, action.command, await action.about(visit, given))
     outcome = await action.act(visit, given)
     return visit.go_to(outcome.path, notice=outcome.notice, number=outcome.number)
+
+
+def time_of_question(fields: Fields, name: str) -> int | None:
+    """Return the time (ms) that a question has put into its form. None where a request brings none that can be read."""
+    given = fields.get(name, "")
+    return int(given) if _TIME.fullmatch(given) else None
 
 
 def required(fields: Fields, name: str) -> str:

@@ -72,13 +72,11 @@ def remove(number: NumberArgument, *, yes: YesOption = False) -> None:
         return
     exact, asked_at = number_or_short_code(number), clock.now()
     wanted, known = with_redis(lambda store: _opted_out_as(store, exact, one_spelling(exact)))
-    latest = max(known.said.out_at or 0, known.put.out_at or 0)
     if not known.opted_out:
         fail(f"{mask_number(wanted)} is not opted out.")
     confirm(f"Has {mask_number(wanted)} asked to get messages again?", yes=yes)
-    # Later than the opt-out in any case: Telnyx's clock may be ahead of this one. Yet earlier than a STOP that comes
-    # while the question stands.
-    at = max(asked_at, latest + 0.001)
+    # Earlier than a STOP that comes while the question stands.
+    at = known.opt_in_time(asked_at)
     with_redis(lambda store: record_consent(store, [ConsentChange(wanted, "in", at, "operator")], now=at))
     if with_redis(lambda store: consent_of(store, wanted)).opted_out:
         fail(f"{mask_number(wanted)} was opted out once more meanwhile, and stays so.")

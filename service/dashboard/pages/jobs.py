@@ -1,14 +1,13 @@
 """Bulk jobs: retry or drop of an issue, and replay of a filter. Their events are counted before."""
 
 import asyncio
-import re
 from dataclasses import dataclass, field, replace
 
 import structlog
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from service.dashboard.actions import Action, ActionResult, Choice, Fields, Question, required
+from service.dashboard.actions import Action, ActionResult, Choice, Fields, Question, required, time_of_question
 from service.dashboard.event_filter import FIELDS, filter_of, in_words
 from service.dashboard.handler_names import handler_names
 from service.dashboard.pages.issues import issue_named
@@ -39,7 +38,6 @@ from service.store.store import Store
 log = structlog.get_logger(__name__)
 
 EVERY = "every handler"
-_TIME = re.compile("[0-9]{1,15}")
 
 
 @dataclass
@@ -117,9 +115,9 @@ def _question(issue: Issue, title: str, text: str, button: str, until: int, *, d
 
 
 async def _begin(visit: Visit, fields: Fields, action: bulk_jobs.Action) -> ActionResult:
-    found, until = await issue_named(visit, required(fields, "issue")), fields.get("until", "")
+    found = await issue_named(visit, required(fields, "issue"))
     # Those that died after the question were not counted there.
-    wanted = EventFilter(died=found.handler, reason=found.reason, until=int(until) if _TIME.fullmatch(until) else None)
+    wanted = EventFilter(died=found.handler, reason=found.reason, until=time_of_question(fields, "until"))
     settings = visit.settings
     request = JobRequest(action, wanted, trusted=settings.dry_run, keep_ids=settings.retention)
     return await _create(visit, request, "begun")

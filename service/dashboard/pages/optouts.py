@@ -1,11 +1,9 @@
 """Opt-outs: the numbers that must not be written to, and putting them there or taking them off."""
 
-import re
-
 from starlette.exceptions import HTTPException
 
 from service import clock
-from service.dashboard.actions import Action, ActionResult, Choice, Fields, Question
+from service.dashboard.actions import Action, ActionResult, Choice, Fields, Question, time_of_question
 from service.dashboard.number_token import number_of, token_of
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
@@ -13,7 +11,7 @@ from service.events.consent import ConsentChange
 from service.events.phone_number import canonical_number
 from service.outbound.phone_numbers import spellings_of
 from service.security.masking import mask_number
-from service.store.facts.consent import Consent, OptOut, consent_of, opt_out_page, record_consent
+from service.store.facts.consent import OptOut, consent_of, opt_out_page, record_consent
 from service.store.operators.sessions import number_secret
 from service.store.place import Place
 
@@ -74,15 +72,10 @@ async def _opt_out(visit: Visit, fields: Fields) -> ActionResult:
 
 async def _ask_opt_in(visit: Visit, fields: Fields) -> Question:
     number, now = await number_in(visit, fields), clock.now()
-    at = _opt_in_time(await consent_of(visit.store, number), now)
+    at = (await consent_of(visit.store, number)).opt_in_time(now)
     text = "Only where the person has asked for it. Telnyx's own block, if there is one, stays until they send START."
     title, hidden = f"Opt {mask_number(number)} in again?", {"at": f"{at * 1000:.0f}"}
     return Question(title, text, "Opt in", _back(fields), danger=True, hidden=hidden)
-
-
-def _opt_in_time(known: Consent, now: float) -> float:
-    """Return a time later than the opt-out in any case: Telnyx's clock may be ahead of this one."""
-    return max(now, max(known.said.out_at or 0, known.put.out_at or 0) + 0.001)
 
 
 async def _opt_in(visit: Visit, fields: Fields) -> ActionResult:
@@ -90,10 +83,10 @@ async def _opt_in(visit: Visit, fields: Fields) -> ActionResult:
     known = await consent_of(visit.store, number)
     if not known.opted_out:
         return ActionResult(_back(fields), "unchanged")
-    at, asked = _opt_in_time(known, clock.now()), fields.get("at", "")
-    if re.fullmatch("[0-9]{1,15}", asked):
+    at, asked = known.opt_in_time(clock.now()), time_of_question(fields, "at")
+    if asked is not None:
         # A STOP that came while the question stood is later, and holds.
-        at = min(at, int(asked) / 1000)
+        at = min(at, asked / 1000)
     await record_consent(visit.store, [ConsentChange(number, "in", at, "operator")], now=at)
     stays = (await consent_of(visit.store, number)).opted_out
     return ActionResult(_back(fields), "opted_out_again" if stays else "opted_in")

@@ -80,6 +80,10 @@ class Consent:
         holding = [each for each in (self.said, self.put) if each.opted_out]
         return max(holding, key=lambda each: each.out_at or 0, default=None)
 
+    def opt_in_time(self, now: float) -> float:
+        """Return a time for an opt-in: `now`, or right after the latest opt-out, as Telnyx's clock may be ahead."""
+        return max(now, max(self.said.out_at or 0, self.put.out_at or 0) + 0.001)
+
     def opted_out_since(self, moment: float) -> bool:
         """Return whether the number is opted out, or was at some time since `moment`."""
         # Times are kept in whole milliseconds, so that a STOP within the same one counts.
