@@ -72,23 +72,17 @@ end
 -- order_claimed: let events take their turns or their places, before they are leased. Each has its id, its answer, the names of
 -- its handlers and the fields of its record. Its `set` is written with its lease.
 local function order_claimed(events, ordered, worker, token)
-  local lanes, given, number = {}, {}, 0
+  local lanes, given = {}, {}
   local first_unkeyed = CLAIMED.first_unkeyed or unkeyed_from({})
   CLAIMED.first_unkeyed, CLAIMED.events = first_unkeyed, events
   for _, each in ipairs(events) do
     each.lane = only_lane(each, ordered)
     lanes[#lanes + 1] = each.lane
   end
-  local stored = #lanes > 0 and redis.call('HMGET', ns .. ':turns', unpack(lanes))
+  read_turns(lanes)
   for _, each in ipairs(events) do
-    local lane, first = each.lane, nil
-    if lane then
-      number = number + 1
-      first = turns[lane]
-      if first == nil then first = stored[number] end
-      turns[lane] = first
-    end
-    if first == false and first_unkeyed == math.huge then
+    local lane = each.lane
+    if lane and not turns[lane] and first_unkeyed == math.huge then
       -- Most events meet no other.
       turns[lane], given[#given + 1], given[#given + 2] = each.id, lane, ''
     else

@@ -74,12 +74,15 @@ local function lanes_of(stored)
   return lanes, others
 end
 
--- read_turns: read at once whose turn it is in these lanes
+-- read_turns: read at once whose turn it is in these lanes, where that is not known yet
 local function read_turns(lanes)
   local MAX_LANES = 1000
   for from = 1, #lanes, MAX_LANES do
     local till = math.min(from + MAX_LANES - 1, #lanes)
-    for i, stored in ipairs(redis.call('HMGET', ns .. ':turns', unpack(lanes, from, till))) do turns[lanes[from + i - 1]] = stored end
+    for i, stored in ipairs(redis.call('HMGET', ns .. ':turns', unpack(lanes, from, till))) do
+      local lane = lanes[from + i - 1]
+      if turns[lane] == nil then turns[lane] = stored end
+    end
   end
 end
 

@@ -68,9 +68,9 @@ local function leave_lanes()
   local all, orders = leaving, {}
   leaving = {}
   for i = 2, #all, 2 do orders[i / 2] = all[i] end
-  for i, stored in ipairs(redis.call('HMGET', ns .. ':turns', unpack(orders))) do
-    local id, lane = all[2 * i - 1], orders[i]
-    if turns[lane] == nil then turns[lane] = stored end
+  read_turns(orders)
+  for i, lane in ipairs(orders) do
+    local id = all[2 * i - 1]
     if turns[lane] == id then
       -- Most events have one lane, and meet no other.
       turns[lane], turned[lane] = false, true
