@@ -27,7 +27,7 @@ class RunServices(Replies):
     server_time: Callable[[], int]
 
     def now(self) -> float:
-        """Return the time of Redis in seconds since 1970, whatever clock the worker's machine has."""
+        """Return the time of Redis in seconds since 1970. The clocks of workers may differ."""
         return self.server_time() / 1000
 
     async def opted_out(self, number: str, since: datetime | None) -> bool:

@@ -70,7 +70,7 @@ def test_a_life_ends_well_though_killed_at_any_of_its_crash_points(
 
 
 def is_sure(point: Point, life: type[Life]) -> bool:
-    """Return whether each run of a life comes to a point: the event itself needs it, whatever the time."""
+    """Return whether each run of a life comes to a point, since the event itself needs it at any time."""
     alike = OF_EVENT in point.label and not point.label.startswith(BY_THE_CLOCK) and point.time == 1
     # Events that share a request are more at one run than at the next. Only its first event is in each.
     return alike and (life.most_times > 1 or not LATER_OF_A_REQUEST.search(point.label))

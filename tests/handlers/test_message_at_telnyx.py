@@ -1,4 +1,4 @@
-"""What Telnyx shows of a message right before the SMS in its place: it counts, whatever stands beside it."""
+"""What Telnyx shows of a message right before the SMS in its place. It counts beside any other field."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def test_an_answer_that_is_no_message_is_an_outage_and_no_word_for_an_sms(stack:
     assert [run.reason for run in record.handlers["sms_fallback"].runs] == ["telnyx_unreadable", "already_delivered"]
 
 
-def test_the_text_that_telnyx_shows_goes_out_whatever_stands_beside_it(
+def test_the_text_that_telnyx_shows_goes_out_beside_any_other_field(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message_id = at_telnyx(stack, number := fresh_number(), "delivery_failed")

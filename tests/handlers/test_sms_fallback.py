@@ -105,9 +105,7 @@ def test_ten_seconds_of_patience_end_in_time(stack: Stack, start: Start) -> None
 
 
 @pytest.mark.parametrize("off", [-3600, 3600])
-def test_patience_is_counted_by_the_time_of_redis_whatever_the_clock_of_a_worker(
-    stack: Stack, start: Start, off: int
-) -> None:
+def test_patience_is_counted_by_the_time_of_redis_and_not_of_a_worker(stack: Stack, start: Start, off: int) -> None:
     start(PATIENT)
     with clock.moved(lambda: time.time() + off):
         stack.deliver(event := sent(finalized_rcs("sent", fresh_number(), sent_at=ago(10))), at=time.time() + off)
