@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,16 +11,13 @@ from typing import Any
 from telnyx import AsyncTelnyx
 
 from service import clock
-from service.events.message import MessageStatus
 from service.events.opt_out_words import opt_out_words
 from service.healing.deliveries import ListedDelivery, OurUrls, UnreadableDelivery, delivery_pages, read_delivery
 from service.healing.feed import Feed
 from service.healing.report import Healed, HealReport, Unhealed
 from service.outbound.effect_rules import KEY_IS_HONOURED
 from service.settings import Settings
-from service.store.facts.consent import KeyMissing, record_consent
-from service.store.facts.message_states import read_state
-from service.store.inbox.accept import NewEvent
+from service.store.facts.said import keep_said
 from service.store.inbox.healing import MissedEvent, are_known
 from service.store.store import Store
 
@@ -51,28 +48,29 @@ class MissedDeliveries:
             telnyx.APIError: Telnyx refuses, or cannot be reached.
             redis.exceptions.RedisError: Redis cannot be reached.
         """
-        for since, until in _windows(report.reached, report.until):
-            last = until >= report.until
+        windows = [*_windows(report.reached, report.until)]
+        if self.feed.act:
+            for since, until in windows:
+                await self._keep_what_is_said(since, None if until >= report.until else until)
+        for since, until in windows:
             # The last window has no end: Telnyx's clock may be ahead.
-            async with aclosing(delivery_pages(self.telnyx, _iso(since), None if last else _iso(until))) as listed:
-                async for rows in listed:
-                    await self._heal_page(rows, report)
+            async for rows in self._pages(since, None if until >= report.until else until):
+                await self._heal_page(rows, report)
             report.reached = until
             yield
 
+    async def _pages(self, since: float, until: float | None) -> AsyncIterator[list[dict[str, Any]]]:
+        pages = delivery_pages(self.telnyx, _iso(since), None if until is None else _iso(until))
+        async with aclosing(pages) as listed:
+            async for rows in listed:
+                yield rows
+
     async def _heal_page(self, rows: list[dict[str, Any]], report: HealReport) -> None:
         report.deliveries += len(rows)
-        read: list[ListedDelivery] = []
-        for start in range(0, len(rows), SLICE):
-            read += self._read(rows[start : start + SLICE], report)
-            # The events of a worker run in the same loop, and have their turn.
-            await asyncio.sleep(0)
+        read, unknown = await self._unknown(rows, report.failed)
         report.ours += len(read)
-        unknown = await self._without_known(await self._without_known(read), twins=True)
         missing = [each for each in unknown if not self._is_repeated(each)]
         report.known += len(read) - len(missing)
-        if self.feed.act:
-            await self._keep_facts([each.missed for each in missing])
         if not self.feed.uncertain_too:
             report.uncertain += [each.missed.event.identity for each in missing if _is_uncertain(each)]
             missing = [each for each in missing if not _is_uncertain(each)]
@@ -84,7 +82,18 @@ class MissedDeliveries:
             else:
                 setattr(report, verdict, getattr(report, verdict) + 1)
 
-    def _read(self, rows: list[dict[str, Any]], report: HealReport) -> Iterator[ListedDelivery]:
+    async def _unknown(
+        self, rows: list[dict[str, Any]], failed: list[Unhealed]
+    ) -> tuple[list[ListedDelivery], list[ListedDelivery]]:
+        """Return our deliveries among the rows, and those of them that are not known. `failed` gets unreadable rows."""
+        read: list[ListedDelivery] = []
+        for start in range(0, len(rows), SLICE):
+            read += self._read(rows[start : start + SLICE], failed)
+            # The events of a worker run in the same loop, and have their turn.
+            await asyncio.sleep(0)
+        return read, await self._without_known(await self._without_known(read), twins=True)
+
+    def _read(self, rows: list[dict[str, Any]], failed: list[Unhealed]) -> Iterator[ListedDelivery]:
         words = opt_out_words(self.settings.policy)
         for row in rows:
             try:
@@ -96,30 +105,28 @@ class MissedDeliveries:
                     opt_out_words=words,
                 )
             except UnreadableDelivery as error:
-                report.failed.append(Unhealed(str(row.get("id")), str(error)))
+                failed.append(Unhealed(str(row.get("id")), str(error)))
                 continue
             if delivery is not None:
                 yield delivery
 
-    async def _keep_facts(self, missing: Sequence[MissedEvent]) -> None:
-        """Keep what events say of consent and messages before any of them is handled.
+    async def _keep_what_is_said(self, since: float, until: float | None) -> None:
+        """Keep what missed events say of consent and messages before any of them is handled.
 
-        A failure may be listed before the STOP or the delivery that calls its SMS off. An uncertain event is not
+        A failure may be listed hours before the STOP or the delivery that calls its SMS off. An uncertain event is not
         raised, but its STOP holds.
         """
+        async for rows in self._pages(since, until):
+            _, unknown = await self._unknown(rows, [])
+            await self._keep_said([each.missed for each in unknown])
+
+    async def _keep_said(self, missing: Sequence[MissedEvent]) -> None:
         words = [
             replace(each, at=each.at or missed.last_at / 1000) for missed in missing for each in missed.event.words
         ]
-        await record_consent(self.store, words, now=clock.now())
-        states = [
-            self._keep_state(each.event, each.event.message) for each in missing if each.event.message is not None
-        ]
-        await asyncio.gather(*states)
-
-    async def _keep_state(self, event: NewEvent, said: MessageStatus) -> None:
-        # The state is kept even where other recipients of the message are hidden under another key.
-        with suppress(KeyMissing):
-            await read_state(self.store, said.id, [], by=event.identity, keep=event.keep, said=said)
+        events = [each.event for each in missing]
+        messages = [(each.identity, each.message) for each in events if each.message is not None]
+        await keep_said(self.store, words, messages, keep=self.settings.retention)
 
     def _is_repeated(self, delivery: ListedDelivery) -> bool:
         """Return whether equal content without an id was found in this turn already, within an hour of its attempts."""

@@ -10,6 +10,8 @@ import pytest
 from service import Context, Event, Router
 from service.events.consent import ConsentChange
 from service.store.facts.consent import opted_out, record_consent
+from service.store.facts.message_states import Recipient, read_state
+from service.store.inbox import transfer
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.store import Store
 from tests.cli.deployment import Deployment
@@ -158,6 +160,29 @@ def test_a_stop_in_a_file_counts_from_when_it_was_said(deployment: Deployment, t
     assert deployment.run("events", "import", str(file)).code == 0
     known = [deployment.ask(partial(opted_out, number=each)) for each in (out, back, number)]
     assert known == [True, False, True]
+
+
+def test_what_the_end_of_a_file_says_counts_before_its_first_event_runs(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = fresh_number()
+    bodies = [envelope("message.received", received_sms(fresh_number(), "hi")) for _ in range(transfer.STEP)]
+    bodies.append(envelope("message.received", received_sms(number, "STOP")))
+    bodies.append(envelope("message.finalized", finalized_rcs("delivered", number, id="message-that-arrived")))
+    file = tmp_path / "events.jsonl"
+    file.write_text(
+        "".join(exported(id=each["data"]["id"], type=each["data"]["event_type"], body=each) for each in bodies)
+    )
+
+    async def break_off(store: Store, *_: object, **__: object) -> list[str]:
+        assert await opted_out(store, number)
+        state = await read_state(store, "message-that-arrived", [Recipient(number, "effect")], by="another")
+        assert state.recipients[number].reason == "already_delivered"
+        raise ConnectionError
+
+    monkeypatch.setattr(transfer, "import_events", break_off)
+    with pytest.raises(ConnectionError):
+        deployment.run("events", "import", str(file), "--run", "--yes", "--yes-send")
 
 
 def exported(**changes: Any) -> str:

@@ -314,10 +314,17 @@ def test_an_event_that_is_too_old_to_be_raised_still_opts_out_and_tells_of_a_del
     assert state.recipients[number].reason == "already_delivered"
 
 
+@pytest.mark.parametrize(
+    ("between", "failed_ago"),
+    [(30, 400), (130, 400), (30, 2.5 * HOUR)],
+    ids=["in a page", "pages apart", "hours apart"],
+)
 @pytest.mark.parametrize("later", ["STOP", "delivered"])
-def test_what_calls_an_sms_off_counts_before_the_missed_failure_is_handled(public_stack: Stack, later: str) -> None:
+def test_what_calls_an_sms_off_counts_before_the_missed_failure_is_handled(
+    public_stack: Stack, later: str, between: int, failed_ago: float
+) -> None:
     stack, number = public_stack, fresh_number()
-    installed(stack, ago=HOUR)
+    installed(stack, ago=4 * HOUR)
     payload = finalized_rcs("delivery_failed", number)
     failure = envelope("message.finalized", payload)
     reached = {**payload, "to": [{"phone_number": number, "status": "delivered"}]}
@@ -325,9 +332,9 @@ def test_what_calls_an_sms_off_counts_before_the_missed_failure_is_handled(publi
     calls_off = envelope(*(("message.received", stop) if later == "STOP" else ("message.finalized", reached)))
     # Telnyx lists the latest first. The feed waits for the worker before it comes to the last one.
     failed(stack, calls_off, ago=600)
-    for each in range(30):
-        failed(stack, body(each), ago=500)
-    failed(stack, failure, ago=400)
+    for each in range(between):
+        failed(stack, body(each), ago=failed_ago + 100)
+    failed(stack, failure, ago=failed_ago)
     stack.start_worker(built_in)
     wait_for(lambda: stack.ask(has_worker))
 

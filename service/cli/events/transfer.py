@@ -84,13 +84,24 @@ def import_events(
             confirm(f"Process {events(number)} here?", yes=yes)
         else:
             put_on_record(events=number)
-        lines.seek(0)
-        step = partial(transfer.import_events, run_them=run_them, keep=settings.retention)
-        found = _read(lines, settings.max_body)
-        answers = with_redis(lambda store: _import(partial(step, store), found, number))
+        keep = settings.retention
+
+        def found() -> Iterator[ImportedEvent]:
+            lines.seek(0)
+            return _read(lines, settings.max_body)
+
+        if run_them:
+            with_redis(lambda store: _keep_what_is_said(store, found(), keep))
+        step = partial(transfer.import_events, run_them=run_them, keep=keep)
+        answers = with_redis(lambda store: _import(partial(step, store), found(), number))
     say(f"imported: {events(answers['imported'])}.")
     if answers["known"]:
         say(f"Unchanged, since they are known: {events(answers['known'])}.", err=True)
+
+
+async def _keep_what_is_said(store: Store, found: Iterator[ImportedEvent], keep: float) -> None:
+    while some := list(islice(found, STEP)):
+        await transfer.keep_what_is_said(store, some, keep=keep)
 
 
 async def _import(

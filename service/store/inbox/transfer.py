@@ -23,6 +23,7 @@ from service.security.anonymize import Anonymizer
 from service.security.encryption import Sealer
 from service.store.facts.consent import record_consent
 from service.store.facts.message_states import encode_status
+from service.store.facts.said import keep_said
 from service.store.inbox.accept import FROM_TELNYX, pack
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.records import EventRecord
@@ -43,6 +44,18 @@ class ImportedEvent:
     received_at: int
     deliveries: int
     handlers: Mapping[str, HandlerRecord]
+
+
+async def keep_what_is_said(store: Store, events: Sequence[ImportedEvent], *, keep: float) -> None:
+    """Keep what events say of consent and messages, before any of them runs. A STOP may come long after a failure.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known what was kept. Doing it again is harmless.
+    """
+    told = [(event, _told(event)) for event in events]
+    words = [word for event, envelope in told for word in _words(event, envelope)]
+    messages = [(event.id, each.message) for event, each in told if each is not None and each.message is not None]
+    await keep_said(store, words, messages, keep=keep)
 
 
 async def import_events(
