@@ -57,7 +57,7 @@ class Batcher(Generic[Item, Answer]):
     A batch that fails with one of `passing` is tried again for `patience` seconds, as long as somebody waits.
     So `commit` must be repeatable. Any other error goes to those who wait. Where a script itself fails, each item is
     committed alone, and no damaged one fails its neighbours. A batch has at most `most` items. Small batches leave at
-    least `interval` seconds apart.
+    least `interval()` seconds apart.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Batcher(Generic[Item, Answer]):
         timeout: float = math.inf,
         patience: float = math.inf,
         most: int = MAX_ITEMS,
-        interval: float = 0.0,
+        interval: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._commit = commit
         self._passing = passing
@@ -78,7 +78,7 @@ class Batcher(Generic[Item, Answer]):
         self._patience = patience
         self._most = most
         self._interval = interval
-        self._next_at = -math.inf  # when a small batch may leave (monotonic seconds)
+        self._sent_at = -math.inf  # when the last batch left (monotonic seconds)
         self._waiting: deque[_Waiter[Item, Answer]] = deque()
         self._in_flight: list[_Waiter[Item, Answer]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -132,10 +132,10 @@ class Batcher(Generic[Item, Answer]):
 
     async def _await_company(self) -> None:
         """Wait until `interval` seconds after the batch before, unless enough wait already."""
-        wait = self._next_at - time.monotonic()
+        wait = self._sent_at + self._interval() - time.monotonic()
         if wait > 0 and len(self._waiting) < self._most // 4:
             await asyncio.sleep(wait)
-        self._next_at = time.monotonic() + self._interval
+        self._sent_at = time.monotonic()
 
     def _end_waiting(self) -> None:
         """End the waiting of those whose time is over, and wait for the next one."""

@@ -91,8 +91,9 @@ async def open_processor(
 
 
 def _finishing(store: Store, settings: Settings, ordering: Ordering) -> "Batcher[HandlerResults, str]":
-    # The next event of a key waits for the result of the one before.
-    interval = 0.0 if ordering.types else FINISH_INTERVAL
+    def interval() -> float:
+        return 0.0 if ordering.most_wait() else FINISH_INTERVAL
+
     return Batcher(
         partial(finish, store, at_turn=ordering.give),
         passing=(RedisError, OSError),

@@ -94,6 +94,10 @@ class Ordering:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def most_wait(self) -> bool:
+        """Return whether at least half of the events here wait for the end of others."""
+        return 2 * self._following >= max(1, len(self.leases.running))
+
     async def at_turn(self, running: ActiveEvent, due: Sequence[str]) -> list[str]:
         """Return the due handlers whose turn it is. The others wait for an earlier event.
 

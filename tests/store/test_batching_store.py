@@ -157,7 +157,7 @@ def in_batches(*groups: str, interval: float) -> list[str]:
         return items
 
     async def run() -> None:
-        batcher: Batcher[str, str] = Batcher(commit, passing=(), most=8, interval=interval)
+        batcher: Batcher[str, str] = Batcher(commit, passing=(), most=8, interval=lambda: interval)
         await batcher.submit("first")
         answers = []
         for group in groups:

@@ -20,6 +20,7 @@ from service.store.operators.audit_log import Actor
 from service.store.operators.bulk_jobs import JobRequest, create_job
 from service.store.operators.job_runner import carry_out
 from service.store.store import Store
+from service.worker import open_processor
 from tests.stack import Stack
 from tests.telnyx_events import fresh_number
 from tests.waiting import wait_for
@@ -79,6 +80,19 @@ def test_events_of_a_number_run_one_after_the_other_in_the_order_of_acceptance(s
     wait_for(lambda: ran.total() == 200)
     assert all(each == [*range(20)] for each in ran.by_number.values())
     assert ran.most == 1
+
+
+def test_a_result_that_most_events_here_wait_for_leaves_at_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_processor, "FINISH_INTERVAL", 60.0)
+    router, ran = Router(), Ran()
+
+    @router.on("test.one", ordered_by="number")
+    async def keep(event: Event, ctx: Context) -> None:
+        await ran.run(event)
+
+    accepted(stack, numbered(fresh_number(), 10))
+    stack.start_worker(router)
+    wait_for(lambda: ran.total() == 10)
 
 
 def test_one_that_waits_holds_its_own_number_only_and_is_told_of(stack: Stack) -> None:

@@ -6,7 +6,7 @@
 -- Cost:   O(events × handlers in order × log events of the lane)
 
 -- One table, since a script has room for 200 names.
-local CLAIMED = { ask = '?', digest = 16, first_unkeyed = nil, events = {}, prefixes = {} }
+local CLAIMED = { ask = '?', digest = 16, first_unkeyed = nil, ids = {}, prefixes = {} }
 
 -- stand: let an event stand in its lanes, of these handlers (name → true)
 local function stand(id, place, lanes, handlers)
@@ -15,13 +15,9 @@ local function stand(id, place, lanes, handlers)
   end
 end
 
--- is_here: whether an event is claimed now, or runs on this worker
-local function is_here(id, worker)
-  for _, each in ipairs(CLAIMED.events) do
-    if each.id == id then return true end
-  end
-  local f = redis.call('HMGET', event_key(id), 'lease', 'lease_until')
-  return f[1] and worker_of(f[1]) == worker and (tonumber(f[2]) or 0) > now
+-- is_here: whether an event is claimed now, or runs on this worker. `f` are its fields of STANDING.
+local function is_here(id, f, worker)
+  return CLAIMED.ids[id] or f[5] and worker_of(f[5]) == worker and (tonumber(f[6]) or 0) > now
 end
 
 -- take_turn: whether a handler of a claimed event may run now, as far as this claim can tell ('go' | 'ask'), or an earlier event
@@ -36,10 +32,10 @@ local function take_turn(each, name, lane, ordered, worker)
   end
   -- One that is not due has its turn, or stands already.
   if handler and (handler.has_turn or (handler.due or 0) > now) then return 'go' end
-  local before, longest = find_before(each.id, each.sequence, name, lane, each.further[name])
+  local before, longest, f = find_before(each.id, each.sequence, name, lane, each.further[name])
   if not before then return 'go' end
   join_lane(lane, each.id, each.place)
-  if stored or longest ~= RECHECK or not is_here(before, worker) then return 'ask' end
+  if stored or longest ~= RECHECK or not is_here(before, f, worker) then return 'ask' end
   return before
 end
 
@@ -74,10 +70,10 @@ end
 local function order_claimed(events, ordered, worker, token)
   local lanes, given = {}, {}
   local first_unkeyed = CLAIMED.first_unkeyed or unkeyed_from({})
-  CLAIMED.first_unkeyed, CLAIMED.events = first_unkeyed, events
+  CLAIMED.first_unkeyed, CLAIMED.ids = first_unkeyed, {}
   for _, each in ipairs(events) do
     each.lane = only_lane(each, ordered)
-    lanes[#lanes + 1] = each.lane
+    lanes[#lanes + 1], CLAIMED.ids[each.id] = each.lane, true
   end
   read_turns(lanes)
   for _, each in ipairs(events) do

@@ -70,6 +70,14 @@ local function are_done(names, results)
   return true
 end
 
+-- has_ended: whether the record (JSON) of a handler says that it has ended
+local function has_ended(stored)
+  if not stored then return false end
+  if stored:sub(1, #DONE) == DONE then return true end
+  local state = handler_of(stored).state
+  return state == 'done' or state == 'dead'
+end
+
 -- combined_state(event, names, results): likewise, of the handlers of these names. `results` are records (JSON) by field that
 -- take the place of those in Redis.
 local function combined_state(event, names, results)

@@ -112,23 +112,29 @@ local function join_lane(lane, id, place)
   redis.call('ZADD', lane_key(lane), place, id)
 end
 
--- may_stay: whether a handler of an event has not ended, so that it keeps its place in a lane
-local function may_stay(id, handler, lane)
-  local f = redis.pcall('HMGET', event_key(id), 'state', 'handlers', 'order', 'h:' .. handler)
-  if f.err or f[1] ~= 'open' or lanes_of(f[3])[handler] ~= lane then return false end
+-- STANDING, behind 'h:<handler>': what tells whether an event stands in a lane, and where it runs
+local STANDING = { 'state', 'handlers', 'order', false, 'lease', 'lease_until', 'follows' }
+
+-- standing: the fields of STANDING of an event. Nil where its handler has ended, so that it keeps no place in the lane.
+local function standing(id, handler, lane)
+  STANDING[4] = 'h:' .. handler
+  local f = redis.pcall('HMGET', event_key(id), unpack(STANDING))
+  -- Most events have one lane.
+  if f.err or f[1] ~= 'open' or (f[3] ~= lane and lanes_of(f[3])[handler] ~= lane) then return nil end
   local listed = not f[2]
   for _, name in ipairs(names_of(f[2]) or {}) do listed = listed or name == handler end
-  local state = handler_of(f[4]).state
-  return listed and state ~= 'done' and state ~= 'dead'
+  return listed and not has_ended(f[4]) and f or nil
 end
 
--- next_in_lane: the first id in a lane, but for this one (nil: of all), and its place. Those that a failed script left are removed.
+-- next_in_lane: the first id in a lane but for this one (nil: of all). Then its fields of STANDING, and its place. Those that a
+-- failed script left are removed.
 local function next_in_lane(handler, lane, id)
   repeat
-    local standing = redis.call('ZRANGE', lane_key(lane), 0, 1, 'WITHSCORES')
-    local at = standing[1] == id and 3 or 1
-    local first, place = standing[at], tonumber(standing[at + 1] or '')
-    if not first or may_stay(first, handler, lane) then return first, place end
+    local listed = redis.call('ZRANGE', lane_key(lane), 0, 1, 'WITHSCORES')
+    local at = listed[1] == id and 3 or 1
+    local first = listed[at]
+    local f = first and standing(first, handler, lane)
+    if f or not first then return first, f, tonumber(listed[at + 1] or '') end
     redis.call('ZREM', lane_key(lane), first)
     redis.call('ZREM', turn_key(handler), first)
   until false

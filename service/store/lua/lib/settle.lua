@@ -95,13 +95,6 @@ local function read_settled(id)
   return redis.call('HMGET', event_key(id), unpack(SETTLED))
 end
 
--- has_ended: whether the record (JSON) of a handler says that it has ended
-local function has_ended(stored)
-  if stored and stored:sub(1, #DONE) == DONE then return true end
-  local state = handler_of(stored).state
-  return state == 'done' or state == 'dead'
-end
-
 -- leave_lane: let an event leave a lane once its record is written. The next one gets the turn if it waits: it has asked, so
 -- no earlier event lacks a place. Its record is written before it has the turn. So the repetition of a script that failed
 -- half-way finds it again.
@@ -120,8 +113,9 @@ leave_lane = function(id, handler, lane)
     afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), id, first or id) end
     if first then return end
   end
-  local following = followed and next_in_lane(handler, lane, id) or nil
-  if following and wake(following, handler) then
+  local following, f
+  if followed then following, f = next_in_lane(handler, lane, id) end
+  if following and wake(following, handler, f) then
     give_turn(lane, following, true)
     afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), following) end
   else
@@ -203,12 +197,11 @@ local function collect_settlement(id, f, results, given_back, quietly)
 end
 
 -- wake: give a handler of an event the turn that it waits for. Answers whether it has it now. One that follows has asked under
--- the lease that it has.
-wake = function(id, handler)
-  local f = redis.call('HMGET', event_key(id), 'h:' .. handler, 'follows', 'lease')
-  local record = handler_of(f[1])
+-- the lease that it has. `f` are the fields of STANDING.
+wake = function(id, handler, f)
+  local record = handler_of(f[4])
   -- One that has asked once more waits by its record.
-  if not record.behind and f[2] and f[2] == f[3] then
+  if not record.behind and f[7] and f[7] == f[5] then
     append(woken, id, handler)
     return true
   end

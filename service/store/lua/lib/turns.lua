@@ -21,26 +21,28 @@ local function find_under_other_keys(sequence, handler, further)
   for digest in further:gmatch('%x+') do
     local lane = handler .. ':' .. digest
     local first, followed = turn_of(lane)
-    if first and may_stay(first, handler, lane) then return first end
-    local standing, place
-    if first or followed then standing, place = next_in_lane(handler, lane) end
-    if standing and place < sequence then return standing end
+    if first and standing(first, handler, lane) then return first end
+    local next, _, place
+    if first or followed then next, _, place = next_in_lane(handler, lane) end
+    if next and place < sequence then return next end
   end
 end
 
--- find_before: the event of this key that this one waits for, and for how long at most (ms). Under another encryption key
--- nobody wakes it. Nil where it has the turn. `further` are the digests of the key under other encryption keys.
+-- find_before: the event of this key that this one waits for, and for how long at most (ms). Then its fields of STANDING, but
+-- under another encryption key, where nobody wakes this one. Nil where it has the turn. `further` are the digests of the key under
+-- other encryption keys.
 local function find_before(id, sequence, handler, lane, further)
   local first, followed = turn_of(lane)
   if first == id then return nil end
   local other = find_under_other_keys(sequence, handler, further)
   if other then return other, OTHER_KEYS_RECHECK end
-  if first and may_stay(first, handler, lane) then return first, RECHECK end
-  local standing, place
-  if first or followed then standing, place = next_in_lane(handler, lane) end
-  if standing and standing ~= id and place < sequence then return standing, RECHECK end
-  give_turn(lane, id, standing ~= nil)
-  if standing then
+  local f = first and standing(first, handler, lane)
+  if f then return first, RECHECK, f end
+  local next, place
+  if first or followed then next, f, place = next_in_lane(handler, lane) end
+  if next and next ~= id and place < sequence then return next, RECHECK, f end
+  give_turn(lane, id, next ~= nil)
+  if next then
     afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), id) end
   end
 end
