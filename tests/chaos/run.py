@@ -1,5 +1,6 @@
 """One chaos run: a deployment, its traffic, the faults of a seed, and the verdict."""
 
+import base64
 import math
 import time
 from collections import Counter
@@ -45,6 +46,8 @@ VARIABLES = {
     "RINGBACK_DEAD_RETENTION": "10m",
     "RINGBACK_LEASE": "2s",
 }
+ENCRYPTED = {"RINGBACK_ENCRYPTION_KEY": base64.b64encode(bytes(range(32))).decode()}
+"""What runs of even seeds have besides. This run itself reads without the key."""
 DRAIN = 600.0
 """Seconds that all work may take once the faults are over: an effect of unknown fate is looked up after 60 s."""
 RECENT = 60.0
@@ -77,7 +80,7 @@ class Report:
         lost = sum(each.endswith("is lost") for each in self.wrong)
         late = sum("after the 200" in each for each in self.wrong)
         return (
-            f"seed {self.seed} ({self.backend}): {self.events} events, {self.strikes.total()} strikes ({kinds}),"
+            f"seed {self.seed} ({self.backend}, {'plain' if self.seed % 2 else 'encrypted'}): {self.events} events, {self.strikes.total()} strikes ({kinds}),"
             f" {self.restarts} restarts, commands by exit code {dict(self.commands)},"
             f" deliveries by answer {dict(self.deliveries)}, {self.sms} SMS,"
             f" {self.doubled} doubled, {lost} lost, {late} intents after a STOP or a delivery,"
@@ -108,7 +111,7 @@ def run(
     began, verdict = time.monotonic(), Verdict()
     later = _build_later(folder / "later", brief=brief)
     with ExitStack() as stack:
-        fleet = stack.enter_context(open_fleet(folder, HANDLERS, **VARIABLES))
+        fleet = stack.enter_context(open_fleet(folder, HANDLERS, **VARIABLES, **({} if seed % 2 else ENCRYPTED)))
         (folder / "policy.toml").write_text(POLICY)
         fleet.simulator.request_log = RequestLog(MOST_REQUESTS)
         registrations.register(fleet.simulator)
