@@ -80,7 +80,8 @@ class Report:
         lost = sum(each.endswith("is lost") for each in self.wrong)
         late = sum("after the 200" in each for each in self.wrong)
         return (
-            f"seed {self.seed} ({self.backend}, {'plain' if self.seed % 2 else 'encrypted'}): {self.events} events, {self.strikes.total()} strikes ({kinds}),"
+            f"seed {self.seed} ({self.backend}, {'plain' if self.seed % 2 else 'encrypted'}): {self.events} events,"
+            f" {self.strikes.total()} strikes ({kinds}),"
             f" {self.restarts} restarts, commands by exit code {dict(self.commands)},"
             f" deliveries by answer {dict(self.deliveries)}, {self.sms} SMS,"
             f" {self.doubled} doubled, {lost} lost, {late} intents after a STOP or a delivery,"
