@@ -126,15 +126,15 @@ local function standing(id, handler, lane)
   return listed and not has_ended(f[4]) and f or nil
 end
 
--- next_in_lane: the first id in a lane but for this one (nil: of all). Then its fields of STANDING, and its place. Those that a
--- failed script left are removed.
+-- next_in_lane: the first id in a lane but for this one (nil: of all). Then its fields of STANDING, its place, and whether others
+-- stand behind it. Those that a failed script left are removed.
 local function next_in_lane(handler, lane, id)
   repeat
-    local listed = redis.call('ZRANGE', lane_key(lane), 0, 1, 'WITHSCORES')
+    local listed = redis.call('ZRANGE', lane_key(lane), 0, 2, 'WITHSCORES')
     local at = listed[1] == id and 3 or 1
     local first = listed[at]
     local f = first and standing(first, handler, lane)
-    if f or not first then return first, f, tonumber(listed[at + 1] or '') end
+    if f or not first then return first, f, tonumber(listed[at + 1] or ''), listed[at + 2] ~= nil end
     redis.call('ZREM', lane_key(lane), first)
     redis.call('ZREM', turn_key(handler), first)
   until false

@@ -113,10 +113,10 @@ leave_lane = function(id, handler, lane)
     afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), id, first or id) end
     if first then return end
   end
-  local following, f
-  if followed then following, f = next_in_lane(handler, lane, id) end
+  local following, f, others, _
+  if followed then following, f, _, others = next_in_lane(handler, lane, id) end
   if following and wake(following, handler, f) then
-    give_turn(lane, following, true)
+    give_turn(lane, following, others)
     afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), following) end
   else
     give_turn(lane, nil, following ~= nil)
