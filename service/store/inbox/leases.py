@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from service.events import Event, read_event
 from service.security.encryption import PLAIN, Sealer
 from service.store.inbox.handler_records import HandlerRecord
-from service.store.inbox.order import Turn, read_turn
+from service.store.inbox.order import NOW, Turn, read_turn
 from service.store.inbox.records import EventRecord, parse_record
 from service.store.inbox.workers import WorkerSign
 from service.store.scripts import Argument
@@ -280,7 +280,7 @@ def _lease(store: Store, entry: list[Any], token: str, times: tuple[int, float, 
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     record = parse_record(event_id.decode(), fields, store.encryption)
     now, at, uncertain_before = times
-    turn = read_turn(fields.get(b"turn")) if b"order" in fields else None
+    turn = None if b"order" not in fields else read_turn(fields[b"turn"]) if b"turn" in fields else NOW
     return Lease(
         record, token, b"alone" in fields, now, at, uncertain=record.received_at <= uncertain_before, turn=turn
     )

@@ -107,10 +107,8 @@ async def in_order(store: Store, ids: Sequence[str]) -> list[str]:
     return [event_id for _, event_id in sorted(zip(numbers, ids, strict=True))]
 
 
-def read_turn(stored: bytes | None) -> Turn | None:
-    """Return the turn of an event with lanes, as its claim answers it. None if its worker has to ask."""
-    if stored is None:
-        return NOW
+def read_turn(stored: bytes) -> Turn | None:
+    """Return the turn of an event that does not run at once, as its claim answers it. None if its worker has to ask."""
     if stored == _ASK:
         return None
     waits = dict(each.split(" ", 1) for each in stored.decode().split("\n"))
