@@ -182,7 +182,9 @@ def _tails(path: str) -> list[str]:
 def _passing_reason(status: int) -> str:
     if 200 <= status < 300:
         return "telnyx_unreadable"
-    return {409: "in_progress", 429: "rate_limit"}.get(status, "telnyx_outage" if status >= 500 else "rate_limit")
+    if status == 409:
+        return "in_progress"
+    return "telnyx_outage" if status >= 500 else "rate_limit"
 
 
 def _codes(errors: list[dict[str, Any]]) -> list[str]:

@@ -104,10 +104,13 @@ async def _sent_message(_: Call, entry: Entry, get: Get) -> TelnyxResponse | Non
 async def _assigned_number(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
     """Find the assignment of a number to this campaign. One that failed was made too."""
     sent = json_object(entry.body or b"")
-    answer = await get(f"{CAMPAIGN_NUMBERS}/{quote(str(sent.get('phoneNumber')))}")
+    number, campaign = sent.get("phoneNumber"), sent.get("campaignId")
+    if not number or not campaign:
+        return None
+    answer = await get(f"{CAMPAIGN_NUMBERS}/{quote(str(number))}")
     row = json_object(answer.body) if answer.status == 200 else {}
     ids = (row.get("campaignId"), row.get("telnyxCampaignId"), row.get("tcrCampaignId"))
-    return answer if sent.get("campaignId") in ids and row.get("phoneNumber") == sent.get("phoneNumber") else None
+    return answer if campaign in ids and row.get("phoneNumber") == number else None
 
 
 async def _appealed(call: Call, _: Entry, get: Get) -> TelnyxResponse | None:

@@ -33,6 +33,8 @@ def test_an_answer_lifts_only_the_blocks_that_it_disproves(kind: str, status: in
 def test_no_answer_is_an_outage_and_leaves_other_blocks_unclear() -> None:
     assert _signal(OUTAGE, "name", None, None).outcome == "fails"
     assert _signal("credentials", "name", None, None).outcome == "unclear"
+    assert _signal(OUTAGE, "name", None, None).detail == "no answer"
+    assert _signal(OUTAGE, "name", TelnyxResponse(503), None).detail == "503"
 
 
 @pytest.mark.parametrize(("kind", "outcome"), [("credentials", "fails"), ("balance", "unclear")])

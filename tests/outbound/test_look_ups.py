@@ -224,6 +224,26 @@ def test_what_is_gone_was_deleted(path: str) -> None:
     assert found("DELETE", path, None, {path: {}}) is None
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", TOLL_FREE),
+        ("POST", HOSTED),
+        ("POST", "/rcs/brands"),
+        ("POST", "/messages"),
+        ("PATCH", f"{TOLL_FREE}/r"),
+        ("POST", "/10dlc/phone_number_campaigns"),
+    ],
+)
+def test_nothing_is_found_for_a_request_whose_bytes_were_too_many_to_keep(method: str, path: str) -> None:
+    async def get(_: str) -> TelnyxResponse:
+        return TelnyxResponse(200, {}, b"{}")
+
+    look_up = look_up_for(Call(method, path))
+    assert look_up is not None
+    assert anyio.run(look_up, Call(method, path), entry(body=None), get) is None
+
+
 @pytest.mark.parametrize(("method", "path"), [("POST", "/rcs/agents"), ("PUT", TOLL_FREE), ("POST", f"{TOLL_FREE}/x")])
 def test_nothing_else_is_looked_for(method: str, path: str) -> None:
     assert look_up_for(Call(method, path)) is None

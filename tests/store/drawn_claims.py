@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from service.store.inbox import order
-from service.store.inbox.leases import HeldLease
+from service.store.inbox import accept, order
+from service.store.inbox.handler_records import HandlerRecord, HandlerState
+from service.store.inbox.leases import HandlerResults, HeldLease, Lease, finish
 from tests.store.drawn_scenarios import Drawing, Draws, seen, series
 from tests.store.half_way import Scenario, T, World
 from tests.store.half_way_scenarios import (
@@ -13,7 +14,6 @@ from tests.store.half_way_scenarios import (
     accepting,
     calling,
     claiming,
-    ending,
     nothing,
     putting,
     renewing,
@@ -56,21 +56,25 @@ def events_are_claimed(*, in_order: bool) -> Draws:
 
 
 def handlers_end(drawing: Drawing) -> Step:
-    state = drawing.one_of("done", "done", "dead", "waiting", "parked")
+    state: HandlerState = drawing.one_of("done", "done", "dead", "waiting", "parked")
     more: dict[str, Any] = {"done": {}, "dead": {"reason": drawing.one_of("x", "y"), "error": "e"}}.get(state, {})
     if state in {"waiting", "parked"}:
         more = {"due": T + drawing.below(9) * SECONDS, "ran": 1}
     if state == "parked":
         more["blocked_by"] = drawing.one_of("outage", "paused:greet")
-    ids, release, stale = drawing.one_of(("a",), ("b", "a"), IDS), drawing.below(4) > 0, drawing.below(9) == 0
+    ids, release, stale = drawing.one_of(("a",), ("b", "a", "a"), IDS), drawing.below(4) > 0, drawing.below(9) == 0
+    names = drawing.one_of(("greet",), ("greet",), ("greet", "late"), ())
 
     async def act(world: World) -> Any:
-        answers = []
+        results = []
         for each in ids:
             token = await world.redis.hget(world.keys.event(each), "lease") or b"w:1"
-            end = ending(state, ids=(each,), token="w:0" if stale else token.decode(), release=release, **more)
-            answers.append(await end(world))
-        return answers
+            record = await accept.find(world.store, each)
+            if record is not None:
+                lease = Lease(record, "w:0" if stale else token.decode(), alone=False, claimed_at=T)
+                ended = {name: HandlerRecord(state, **more) for name in names}
+                results.append(HandlerResults.of(lease, ended, release=release))
+        return await finish(world.store, results)
 
     return seen(act, zrange="queue dead ended", hgetall="turns", zcard="parked:outage backlog:greet")
 

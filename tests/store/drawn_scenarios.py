@@ -20,7 +20,10 @@ Draws = Callable[["Drawing"], Step]
 OF_ONE_PERSON = ([A], [B], [A, B], [C, A], [C, B, A], [A, "p:1"], ["p:1"])
 OF_ANOTHER = (["p:2"], ["p:2", "p:3"])
 KEYS = ["a" * 8, "b" * 8, "c" * 8]
-STATUSES = ("queued", "sent", "delivery_unconfirmed", "delivery_failed", "delivered", "read", "odd", "")
+STATUSES = (
+    *("queued", "sending", "sent", "delivery_unconfirmed", "expired", "sending_failed", "delivery_failed"),
+    *("delivered", "read", "odd", ""),
+)
 
 
 class Drawing:
@@ -133,13 +136,14 @@ def an_effect_begins(drawing: Drawing) -> Step:
             conditions["reply"] = {"limit": 2, "window": HOUR}
     lease = drawing.one_of(*[("one", "w:1")] * 7, ("two", "w:1"), ("one", "w:2"))
     again, keep, stale = drawing.below(2), drawing.one_of(0, 0, HOUR), drawing.below(8) == 0
-    state = drawing.one_of("started", "started", "started", "would")
+    state, generation = drawing.one_of("started", "started", "started", "would"), drawing.one_of("0", "3")
 
     async def act(world: World) -> Any:
         known = int(await world.redis.hget(f"{world.keys.namespace}:effect:{name}", "version") or 0)
         begin = running(
             *("effect_begin", *lease, name, known + 1 if stale else known, "run", keep),
             *(again, conditions, "state", state, "bytes", "b", "handler", "greet"),
+            *("generation", generation),
         )
         return await seen(begin, hgetall=f"effect:{name} sms_budget:segments")(world)
 
@@ -163,7 +167,7 @@ def effects_are_looked_at(drawing: Drawing) -> Step:
         calling(ledger.effects_of, "one"),
         running("sms_budget", drawing.one_of("e1", "x"), drawing.below(5), 5, HOUR),
         running("reply", drawing.one_of("k1", "k2"), 2, HOUR, 2, drawing.one_of(A, "p:1")),
-        running("effects_resolve", drawing.one_of("one", "two", "none"), drawing.one_of("sent", "not_sent"), "{}"),
+        running("effects_resolve", drawing.one_of("one", "one", "none"), drawing.one_of("sent", "not_sent"), "{}"),
         running("effects_forget", "one", drawing.one_of("greet", "greet", "other"), drawing.below(2)),
         a_message_is_told_of(drawing),
         said([["p:2"], "", drawing.one_of("out", "in"), T + drawing.below(9), "message"]),
@@ -177,9 +181,25 @@ def a_call_is_let_through(drawing: Drawing) -> Step:
         *(f"e{drawing.below(4)}", *blocks),
         product=product,
         requeued=drawing.below(2),
-        limit=2 if product == "sms" else 1,
+        limit=drawing.one_of(2, 3) if product == "sms" else 1,
+        slot=drawing.one_of("", "", f"{T + drawing.below(4000)}.000"),
     )
     return seen(acquired, hgetall="bucket:sms block:outage", lrange="slots:sms slots:rcs", zrange="lookahead:sms")
+
+
+def a_send_looks_ahead(drawing: Drawing) -> Step:
+    name = f"e{drawing.below(5)}"
+    admission = {
+        "max_wait": 1000,
+        "event": name,
+        "ticket": f"t-{name}",
+        "blocks": drawing.one_of([], ["outage"]),
+        "product": drawing.one_of("sms", "sms", "rcs"),
+        "limit": 1 + drawing.below(3),
+        "requeued": drawing.below(2) == 0,
+    }
+    look = planned(name, name="none", form="p:9", segments=0, since=-1, admission=admission)
+    return seen(look, zrange="lookahead:sms lookahead:rcs", hgetall="bucket:sms")
 
 
 def a_call_is_reported(drawing: Drawing) -> Step:
@@ -213,6 +233,7 @@ CONSENT_KINDS = (consent_is_said, consent_is_said, consent_is_rewritten, a_send_
 MESSAGE_KINDS = (a_message_is_told_of, a_message_is_told_of, a_message_is_read, a_right_is_taken)
 EFFECT_KINDS = (an_effect_begins, an_effect_begins, an_effect_ends, an_effect_ends, effects_are_looked_at)
 GATE_KINDS = (a_call_is_let_through, a_call_is_let_through, a_call_is_reported, blocks_are_looked_after)
+BUSY_KINDS = (a_call_is_let_through, a_call_is_let_through, a_send_looks_ahead, a_send_looks_ahead, a_call_is_reported)
 CALLED_OUT = then(
     LEASED,
     event("two"),
@@ -224,4 +245,8 @@ DRAWN = (
     *(Scenario(f"messages, series {number}", nothing, series(number, 60, *MESSAGE_KINDS)) for number in range(4)),
     *(Scenario(f"effects, series {number}", CALLED_OUT, series(number, 70, *EFFECT_KINDS)) for number in range(5)),
     *(Scenario(f"the gate, series {number}", LEASED, series(number, 80, *GATE_KINDS, pace=400)) for number in range(4)),
+    *(
+        Scenario(f"a busy gate, series {number}", nothing, series(number, 60, *BUSY_KINDS, pace=90))
+        for number in range(4)
+    ),
 )

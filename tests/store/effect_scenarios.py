@@ -7,13 +7,18 @@ from tests.store.consent_scenarios import A, B, C
 from tests.store.half_way import Scenario, T
 from tests.store.half_way_scenarios import (
     BEGUN,
+    DONE,
     DOUBTFUL,
     ENTRY,
+    EVENT,
     LEASED,
     Step,
+    accepting,
     at,
     beginning,
     calling,
+    claiming,
+    ending,
     nothing,
     putting,
     then,
@@ -42,7 +47,58 @@ def end(name: str, outcome: str, status: int, note: str, *, sent_at: int = T, re
     return running("effect_end", name, outcome, sent_at, status, "type", '{"data":{"id":"x"}}', "why", note, redacted)
 
 
+ANSWERS = {
+    "object": '{"data":{"id":"x","text":"t"},"id":"z"}',
+    "text": '{"data":"t","id":"y"}',
+    "number": '{"data":{"id":7}}',
+    "list": '["t"]',
+    "odd": "t",
+}
+ENTRY_FIELDS = {"handler": "greet", "state": "done", "version": 1, "bytes": "b", "recipient": "r", "why": "w"}
+
+
+def ledger_of(*events: str) -> Step:
+    """Put entries with all kinds of answers into the ledger of events."""
+    entries: dict[str, dict[str, Any]] = {name: {"answer": answer} for name, answer in ANSWERS.items()}
+    entries |= {
+        "redacted": {"answer": "t", "redacted_answer": "short"},
+        "not redacted": {"answer": ANSWERS["object"], "redacted_answer": ""},
+        "none": {},
+        "own": {"state": "started", "holder": "one"},
+        "busy": {"state": "started", "holder": "two", "caller_key": 1},
+        "idle": {"holder": "two", "caller_key": 1},
+        "gone": {"state": "started", "holder": "three", "caller_key": 1},
+        "nobody's": {"caller_key": 1},
+        "mine": {"caller_key": 0, "holder": "one"},
+        "shared": {"caller_key": 1, "holder": "one"},
+    }
+    return then(
+        *(putting("hset", f"effect:{name}", mapping=ENTRY_FIELDS | entry) for name, entry in entries.items()),
+        *(putting("zadd", f"effects:{each}", dict.fromkeys([*entries, "missing"], 1)) for each in events),
+    )
+
+
 EFFECTS = (
+    Scenario(
+        "texts leave the ledger with the body",
+        then(DONE, accepting(EVENT._replace(identity="two")), ledger_of("one")),
+        each_of(at(9, running("prune_bodies", 9, 9)), running("erase", "one", "two", "none")),
+    ),
+    Scenario(
+        "texts leave the ledger of what is erased",
+        then(DONE, accepting(EVENT._replace(identity="two")), ledger_of("one", "two")),
+        each_of(
+            running("erase", "one", "two", "none"),
+            claiming("greet", number=2),
+            ending("done", ids=("two",), token="w:2"),
+            running("erase", "two"),
+        ),
+    ),
+    Scenario(
+        "what others use stays in the ledger",
+        then(DONE, accepting(EVENT._replace(identity="two")), ledger_of("one")),
+        each_of(at(9, running("expire", 9, 9, 9))),
+    ),
     Scenario(
         "who may begin an effect",
         then(LEASED, putting("hset", "optouts", "p:out", "5 6 message - - -")),
@@ -124,6 +180,15 @@ EFFECTS = (
             putting("zadd", "effects:one", {"forgotten": T + 1, "ok": T + 2, "refused": T + 3}),
             putting("hset", "effect:ok", mapping={"state": "done", "handler": "greet", "version": 4, "bytes": "b"}),
             putting("hset", "effect:refused", mapping={"state": "refused", "handler": "greet", "version": 4}),
+            *(
+                then(
+                    putting("zadd", "effects:one", {state: T + 4}),
+                    putting("hset", f"effect:{state}", mapping={"state": state, "handler": "greet", "bytes": "b"}),
+                )
+                for state in ("would", "withdrawn", "resolved", "forgotten 2")
+            ),
+            putting("hset", "effect:forgotten 2", mapping={"state": "forgotten", "generation": 4}),
+            putting("hset", "effect:e-1", mapping={"generation": 2}),
         ),
         each_of(
             running("dead_retry", "ann", "", "{}", "greet", "ambiguous", "", "", "one"),
