@@ -19,6 +19,7 @@ from service.store.connection import connect
 from tests.store.claim_scenarios import CLAIMS
 from tests.store.consent_scenarios import CONSENT, MESSAGES, PREFLIGHTS
 from tests.store.drawn_claims import DRAWN_CLAIMS
+from tests.store.drawn_notices import DRAWN_NOTICES
 from tests.store.drawn_scenarios import DRAWN
 from tests.store.effect_scenarios import EFFECTS
 from tests.store.gate_scenarios import BLOCKS, GATE
@@ -51,6 +52,7 @@ ALL = (
     *READERS,
     *DRAWN,
     *DRAWN_CLAIMS,
+    *DRAWN_NOTICES,
 )
 MINUTE = 60_000
 
