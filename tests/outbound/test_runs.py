@@ -23,6 +23,7 @@ class Gate:
     """A gate that answers one thing."""
 
     answer: Any
+    refusal: Refusal | None = FIRST
 
     async def acquire(self, *_: Any, **asked: Any) -> Any:
         self.asked = asked
@@ -30,12 +31,12 @@ class Gate:
 
     async def report(self, *_: Any, **reported: Any) -> Any:
         self.reported = reported
-        return FIRST
+        return self.refusal
 
 
 def run(answer: Any = None, *, leased: bool = True, **fields: Any) -> Run:
     lease: Any = SimpleNamespace(record=SimpleNamespace(id="event-1"))
-    gate: Any = Gate(answer)
+    gate: Any = Gate(answer, fields.pop("refusal", FIRST))
     return Run(lease, "greet", lambda: leased, gate, **fields)
 
 
