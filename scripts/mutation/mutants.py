@@ -25,6 +25,8 @@ _DELETED = {
 }
 _NAMES = {"identifier", "pattern_list"}
 _NOTHING = {".lua": "", ".py": "pass"}
+_PLACES = {"sub": 0, "find": 1}
+"""Which argument of a method of texts is a place, from 1 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +108,23 @@ def _other_numbers(node: Node) -> Iterator[tuple[int, int, str]]:
     text = _text(node)
     if re.fullmatch(r"[\d_]+", text):
         number = int(text)
-        others = (number + 1, number - 1) if number < SMALL else (number * 2, number // 2)
-        for other in others:
+        others = [number + 1, number - 1] if number < SMALL else [number * 2, number // 2]
+        # Lua takes the place 0 for 1.
+        for other in others[:1] if _is_first_place(node) else others:
             yield node.start_byte, node.end_byte, str(other)
     elif re.fullmatch(r"\d*\.\d+|\d+e\d+", text):
         yield node.start_byte, node.end_byte, f"({text} + 1)"
+
+
+def _is_first_place(node: Node) -> bool:
+    """Return whether a number is the 1 of `text:sub(1, ...)` or of `text:find(word, 1, ...)`."""
+    arguments = node.parent
+    call = arguments.parent if arguments is not None else None
+    name = call.child_by_field_name("name") if call is not None and call.type == "function_call" else None
+    if arguments is None or name is None or _text(node) != "1":
+        return False
+    place = _PLACES.get(_text(name).rpartition(":")[2], -1)
+    return 0 <= place < len(arguments.named_children) and arguments.named_children[place] == node
 
 
 def _says_nothing(node: Node) -> bool:
@@ -122,8 +136,8 @@ def _says_nothing(node: Node) -> bool:
 
 
 def _is_strict(node: Node) -> bool:
-    """Return whether an argument asks `zip` for a check that finds nothing in correct code."""
-    return node.type == "keyword_argument" and _text(node).startswith("strict=")
+    """Return whether an argument changes no answer: a check of `zip`, or commands that need no transaction."""
+    return node.type == "keyword_argument" and _text(node).startswith(("strict=", "transaction=False"))
 
 
 def _text(node: Node) -> str:

@@ -45,6 +45,16 @@ def test_a_script_gets_the_slips_of_its_author(text: str, wrong: set[str]) -> No
     assert bool(wrong) == bool(found)
 
 
+def test_no_slip_of_a_script_is_one_that_lua_reads_alike() -> None:
+    assert lines(".lua", "local x = t:sub(1, 1)") == {
+        "local x = t:sub(2, 1)",
+        "local x = t:sub(1, 2)",
+        "local x = t:sub(1, 0)",
+    }
+    assert lines(".lua", "local x = t:find(w, 1)") == {"local x = t:find(w, 2)"}
+    assert lines(".lua", "local x = f(1)") == {"local x = f(2)", "local x = f(0)"}
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
@@ -58,6 +68,7 @@ def test_a_script_gets_the_slips_of_its_author(text: str, wrong: set[str]) -> No
         ("'''a == 1'''", set()),
         ("x: int | None", set()),
         ("for x in zip(a, b, strict=True): ...", set()),
+        ("with f(transaction=False): ...", set()),
     ],
 )
 def test_a_function_gets_the_slips_of_its_author(text: str, wrong: set[str]) -> None:

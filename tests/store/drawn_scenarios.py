@@ -72,7 +72,8 @@ def consent_is_said(drawing: Drawing) -> Step:
 
 def consent_is_rewritten(drawing: Drawing) -> Step:
     if drawing.below(3) == 0:
-        return running("optout_remove", drawing.one_of(A, B, C, "p:1", "p:2"))
+        removed = running("optout_remove", drawing.one_of(A, B, C, "p:1", "p:2"))
+        return seen(removed, hgetall="optouts optout_keys")
     rewrite = running("optout_rewrite", drawing.one_of("0", "1"), drawing.one_of(*OF_ONE_PERSON), "again")
     return seen(rewrite, hgetall="optouts", zrange="optout_times")
 
@@ -88,14 +89,16 @@ def a_message_is_told_of(drawing: Drawing) -> Step:
         [drawing.one_of(*forms), drawing.one_of(*STATUSES), drawing.one_of("", "", "AT&T", "T-MOBILE")]
         for _ in range(1 + drawing.below(2))
     ]
-    return merging(
-        drawing.one_of("m", "m", "n"),
+    name = drawing.one_of("m", "m", "n")
+    told = merging(
+        name,
         to,
         kind=drawing.one_of("RCS", "RCS", "RCS", "SMS", "MMS", ""),
         by=drawing.one_of("one", "two", "three"),
         at=T - drawing.below(3),
         read=drawing.below(3) == 0,
     )
+    return seen(told, hgetall=f"message:{name}")
 
 
 def a_message_is_read(drawing: Drawing) -> Step:

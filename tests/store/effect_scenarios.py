@@ -80,6 +80,17 @@ def ledger_of(*events: str) -> Step:
 
 EFFECTS = (
     Scenario(
+        "what was forgotten loses its bytes too",
+        ledger_of("one"),
+        each_of(
+            putting("hset", "effect:text", "state", "forgotten"),
+            putting("hset", "effect:list", mapping={"state": "forgotten", "handler": "other"}),
+            putting("hset", "effect:odd", "state", "withdrawn"),
+            running("effects_forget", "one", "greet", 0),
+            running("effects_forget", "one", "greet", 1),
+        ),
+    ),
+    Scenario(
         "texts leave the ledger with the body",
         then(DONE, accepting(EVENT._replace(identity="two")), ledger_of("one")),
         each_of(at(9, running("prune_bodies", 9, 9)), running("erase", "one", "two", "none")),
