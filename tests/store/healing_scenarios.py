@@ -73,6 +73,17 @@ HEALING = (
         ),
     ),
     Scenario(
+        "the order of acceptance goes on though the clock was put back",
+        putting("hset", "counts", mapping={"sequence": T * 1000 + 5_000_000}),
+        each_of(
+            accepting(EVENT, EVENT._replace(identity="two")),
+            at(5001, accepting(EVENT._replace(identity="three"))),
+            at(9000, accepting(EVENT._replace(identity="four"), EVENT._replace(identity="late", delay=1))),
+            *(putting("hget", f"event:{each}", "sequence") for each in ("one", "two", "three", "four", "late")),
+            putting("hget", "counts", "sequence"),
+        ),
+    ),
+    Scenario(
         "accept content that came before",
         then(accepting(CONTENT), putting("delete", "content:sha256:0a")),
         accepting(CONTENT),

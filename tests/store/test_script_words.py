@@ -1,0 +1,291 @@
+"""What Python asks scripts for, and how it reads their answers, without a server."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+
+from service.security.encryption import PLAIN
+from service.store.effects.rate_limits import (
+    Blocked,
+    BlockSignal,
+    CallReport,
+    Deferred,
+    Granted,
+    detail_place,
+    parse_admission,
+)
+from service.store.inbox import audit, leases, maintenance, order, workers
+from service.store.inbox.accept import Counts
+from service.store.inbox.audit import Totals
+from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease
+from service.store.inbox.order import Placing, Turn
+from service.store.inbox.workers import WorkerInfo, WorkerSign
+from service.store.keys import Keys
+
+
+class Scripts:
+    """A store that answers scripts from a table, and notes what they were asked."""
+
+    def __init__(self, **answers: list[Any]) -> None:
+        self.answers, self.asked = answers, list[tuple[Any, ...]]()
+        self.encryption, self.keys = PLAIN, Keys("ns")
+
+    async def run(self, name: str, *words: Any) -> Any:
+        self.asked.append((name, *words))
+        return self.answers[name].pop(0)
+
+
+def scripts(**answers: list[Any]) -> Any:
+    return Scripts(**answers)
+
+
+REQUEST = ClaimRequest("w", 7, 1.5, 2, {"greet": ["*"]})
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (REQUEST, ["w", 7, 1500, 2, 0, b'{"greet":["*"]}', b""]),
+        (
+            ClaimRequest("w", 7, 1.5, 2, {}, alone=True, only="one", ordered={"greet": ["*"]}),
+            ["w", 7, 1500, 2, 1, b"{}", b'{"greet":["*"]}', "one"],
+        ),
+    ],
+)
+def test_a_claim_is_asked_for_in_the_order_of_its_script(request_: ClaimRequest, words: list[Any]) -> None:
+    assert leases.claim_arguments(request_) == words
+
+
+def event(name: bytes) -> list[Any]:
+    return [name, [b"type", b"test.x", b"state", b"open", b"received_at", b"5"]]
+
+
+@pytest.mark.parametrize(("wait", "next_in"), [(-1, None), (0, 0.0), (1500, 1.5)])
+def test_the_answer_to_a_claim_is_read(wait: int, next_in: float | None) -> None:
+    answer = [[event(b"one"), event(b"\xff")], [b"stray", b"\xfe"], wait, 99, 3, [b"p"], [b"d\xff"], 0]
+    found = leases.read_claim(scripts(), REQUEST, answer, at=5.0)
+    [lease] = found.leases
+    assert (lease.record.id, lease.token, lease.claimed_at, lease.monotonic) == ("one", "w:7", 99, 5.0)
+    assert (found.foreign, found.next_in, found.poison_suspects) == (["stray"], next_in, 3)
+    assert (found.paused, found.damaged) == (frozenset({"p"}), ("d\N{REPLACEMENT CHARACTER}",))
+    assert found.unreadable == (b"ns:\xff", b"\xfe")
+    assert found.is_full
+    assert not leases.read_claim(scripts(), REQUEST, [[event(b"one")], [], wait, 99, 0, [], [], 0], at=5.0).is_full
+
+
+def test_a_renewal_says_what_runs_and_what_blocks() -> None:
+    held = (HeldLease("one", "w:1"), HeldLease("two", "w:2", "overdue", {"handler": "greet", "place": "p"}))
+    words = leases.renewal("w", held, lease=20.0, answered=9, blocked=(3.26, "app.py:3"), times=b"{}")
+    assert words[:3] == ["w", 20000, 9]
+    assert orjson.loads(words[3]) == {"seconds": 3.3, "place": "app.py:3"}  # type: ignore[arg-type] # a JSON text
+    assert words[4:] == [
+        *(b"", b"{}", "one", "w:1", "extend", b"", "two", "w:2", "overdue", b'{"handler":"greet","place":"p"}')
+    ]
+    sign = WorkerSign("w", "1", 5, 2, "h", ("greet",))
+    assert leases.renewal("w", (), lease=20.0, answered=9, sign=sign)[3:] == [b"", sign.to_json(), b""]
+
+
+@pytest.mark.anyio
+async def test_those_that_waited_for_an_end_are_told_one_by_one() -> None:
+    record: Any = SimpleNamespace(id="one")
+    ending = HandlerResults.of(
+        Lease(record, "w:1", alone=False, claimed_at=5), {"greet": HandlerRecord("done")}, release=True
+    )
+    store = scripts(
+        finish=[[[b"done"], [b"a", b"greet", b"b", b"late"]], [[b"open", b"lost"], []], [[b"done"], [b"a", b"g"]]]
+    )
+    told: list[tuple[str, str]] = []
+    assert await leases.finish(store, [ending], at_turn=lambda *each: told.append(each)) == ["done"]
+    assert told == [("a", "greet"), ("b", "late")]
+    assert await leases.finish(store, [ending], at_turn=lambda *each: told.append(each)) == ["open", "lost"]
+    assert await leases.finish(store, [ending]) == ["done"]
+    assert len(told) == 2
+    [(_, packed), *_] = store.asked
+    assert packed == b"\0\0\0\3one\0\0\0\3w:1\1\0\0\0\5greet\0\0\0\x10" + b'{"state":"done"}'
+
+
+@pytest.mark.anyio
+async def test_turns_are_read_for_each_event_that_was_asked_about() -> None:
+    others = [[2, b"wait", b"greet", b"one", b"late", b"zero"], [3, b"lost"], [4, b"unkeyed"]]
+    store = scripts(
+        order=[[others, [[b"early", b"type", b"test.x", b"state", b"open", b"received_at", b"5"]], b"more"]]
+    )
+    placings = [Placing(each, {"greet": ("ab", "cd")}, "t") for each in ("a", "b", "c", "d")]
+    turns, unkeyed = await order.take_turns(store, placings, patient=True)
+    assert turns == [order.NOW, Turn({"greet": "one", "late": "zero"}), Turn({}, is_lost=True), Turn({}, is_early=True)]
+    assert [each.id for each in unkeyed] == ["early"]
+    [(_, patient, asked)] = store.asked
+    assert (patient, orjson.loads(asked)[0]) == (1, ["a", "t", ["greet", "ab", "cd"]])
+
+
+@pytest.mark.anyio
+async def test_handlers_in_order_are_registered_page_by_page() -> None:
+    store = scripts(order_register=[b"5", b"0"])
+    await order.register(store, {"greet": ("a.*",)}, by_number=["greet"])
+    words = (b'{"greet":["a.*"]}', b'{"greet":true}')
+    assert store.asked == [("order_register", *words, b"0"), ("order_register", *words, b"5")]
+
+
+def test_an_admission_is_read() -> None:
+    detail = PLAIN.seal_text("detail", detail_place("outage")).encode()
+    assert parse_admission([b"blocked", b"outage", detail, b"advice"], PLAIN) == Blocked("outage", "detail", "advice")
+    assert parse_admission([b"deferred", 1500], PLAIN) == Deferred(1.5)
+    granted = parse_admission([b"granted", 250, b"7.000", b"1"], PLAIN)
+    assert granted == Granted(0.25)
+    assert isinstance(granted, Granted)
+    assert (granted.slot, granted.calm) == (b"7.000", True)
+    busy = parse_admission([b"granted", 0, b"", b""], PLAIN)
+    assert isinstance(busy, Granted)
+    assert not busy.calm
+    assert detail_place("a") != detail_place("b")
+
+
+FAILS, LIFTS = BlockSignal("a", "fails"), BlockSignal("a", "lifts")
+
+
+@pytest.mark.parametrize(
+    ("report", "news"),
+    [
+        (CallReport([LIFTS], alive=True), False),
+        (CallReport([], alive=False), True),
+        (CallReport([LIFTS, FAILS], alive=True), True),
+        (CallReport([], alive=True, limited=True), True),
+        (CallReport([], alive=True, wait=5), True),
+        (CallReport([], alive=True, wait=0), False),
+        (CallReport([], alive=True, limit=9.0), True),
+        (CallReport([], alive=True, limit=10.0), False),
+    ],
+)
+def test_only_trouble_is_news(report: CallReport, *, news: bool) -> None:
+    assert report.is_news(10.0) is news
+
+
+COUNTS = Counts(accepted=10, done=4, ignored=1, dead=2, open=3)
+
+
+@pytest.mark.parametrize(
+    ("totals", "difference", "words"),
+    [
+        (Totals(COUNTS, 10, 5, 2), 0, []),
+        (Totals(COUNTS, 12, 5, 2), 2, ["10 are counted as accepted, but the index of events holds 12"]),
+        (Totals(COUNTS, 10, 4, 2), 1, ["5 are counted as done or ignored, but the index of ended events holds 4"]),
+        (Totals(COUNTS, 10, 5, 5), 3, ["2 are counted as dead, but the index of dead events holds 5"]),
+        (
+            Totals(Counts(accepted=11, done=4, ignored=1, dead=2, open=3), 11, 5, 2),
+            1,
+            ["11 are counted as accepted, but done, ignored, dead and open make 10"],
+        ),
+    ],
+)
+def test_totals_contradict_each_other_in_words(totals: Totals, difference: int, words: list[str]) -> None:
+    assert (totals.difference, totals.contradictions()) == (difference, words)
+
+
+GOOD, MOVED = [10, 4, 1, 2, 3, 10, 5, 2], [11, 4, 1, 2, 4, 11, 5, 2]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("totals", "found", "counted", "contradictions"),
+    [
+        ([GOOD, GOOD], COUNTS, True, []),
+        ([GOOD, MOVED, MOVED, GOOD, GOOD, GOOD], COUNTS, True, []),
+        ([GOOD, MOVED] * 3, COUNTS, False, []),
+        (
+            [MOVED, MOVED] * 3,
+            COUNTS,
+            True,
+            [
+                "11 are counted as accepted, but a full count finds 10",
+                "4 are counted as open, but a full count finds 3",
+            ],
+        ),
+        ([MOVED, MOVED, GOOD, MOVED, MOVED, MOVED], COUNTS, False, []),
+    ],
+)
+async def test_a_count_is_repeated_until_nothing_moves(
+    monkeypatch: pytest.MonkeyPatch, totals: list[Any], found: Counts, contradictions: list[str], *, counted: bool
+) -> None:
+    async def count(store: Any, _: Any) -> Any:
+        before, after = await audit.totals(store), await audit.totals(store)
+        return audit._Count(before, after, found, ())
+
+    monkeypatch.setattr(audit, "_count", count)
+    store = scripts(totals=list(totals))
+    told = await audit.audit(store)
+    assert (told.counted, list(told.contradictions)) == (counted, contradictions)
+    assert store.answers["totals"] == []
+    assert told.clean is not bool(contradictions)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("after", "ignored"), [(GOOD, 1), (MOVED, "")])
+async def test_a_repair_goes_page_by_page_and_counts_anew(
+    monkeypatch: pytest.MonkeyPatch, after: list[int], ignored: Any
+) -> None:
+    async def count(store: Any, _: Any) -> Any:
+        return audit._Count(await audit.totals(store), await audit.totals(store), COUNTS, ())
+
+    monkeypatch.setattr(audit, "_count", count)
+    monkeypatch.setattr(audit, "PAGE", 2)
+    store = scripts(totals=[GOOD, after], repair=[2, 1], recount=[1])
+    differences = tuple(audit.Difference(each, ("x",)) for each in "abc")
+    await audit.repair(store, audit.Audit(Totals(COUNTS, 10, 5, 2), differences, (), counted=True))
+    assert [each for each in store.asked if each[0] != "totals"] == [
+        *(("repair", "a", "b"), ("repair", "c"), ("recount", ignored))
+    ]
+
+
+SIGN = WorkerSign("host", "1.0", 5, 2, "handlers", ("greet",))
+
+
+@pytest.mark.parametrize(
+    ("info", "state"),
+    [
+        (WorkerInfo("w", 5, 15_000, SIGN), "working"),
+        (WorkerInfo("w", 5, 15_001, SIGN, "place"), "silent"),
+        (WorkerInfo("w", 5, 0, SIGN, "place"), "blocked"),
+    ],
+)
+def test_a_worker_is_as_its_latest_sign_says(info: WorkerInfo, state: str) -> None:
+    assert info.state == state
+
+
+@pytest.mark.anyio
+async def test_workers_are_read_the_oldest_first_and_odd_signs_left_out() -> None:
+    later, earlier = SIGN.to_json(), WorkerSign("other", "1.0", 4, 2, "h", ()).to_json()
+    signs = [b"a", b"90 " + later, b"b", b"99 " + earlier, b"c", b"odd", b"d", b"x {}", b"e", b"5 []", b"f", b"5 {}"]
+    blocked = [b"a", b'{"place":"p","till":101}', b"b", b'{"place":"q","till":100}']
+    found = await workers.read_workers(scripts(workers=[[100, signs, blocked]]))
+    assert [(each.id, each.seen_at, each.silent_for, each.blocked_at) for each in found] == [
+        ("b", 99, 1, None),
+        ("a", 90, 10, "p"),
+    ]
+    assert found[1].sign == SIGN
+    assert (await workers.read_workers(scripts(workers=[[80, signs[:2], []]])))[0].silent_for == 0
+
+
+@pytest.mark.anyio
+async def test_maintenance_is_asked_for_in_milliseconds() -> None:
+    store = scripts(
+        maintenance_due=[[1, [], [b"expire"], 7, 250]],
+        expire=[3],
+        prune_bodies=[4],
+        sweep=[5],
+        queue=[[9, 8, 7500, 1, 2, [b"greet", 3], [b"late", 4, 1500]]],
+    )
+    due = await maintenance.due(store, "w", lock=1.5, retention=2, dead_retention=3, body_retention=4, first=6)
+    assert (due.is_ours, due.steps, due.looked_at, due.memory_share) == (True, frozenset({"expire"}), 7, 0.25)
+    assert await maintenance.expire(store, retention=1.5, dead_retention=2) == 3
+    assert await maintenance.prune_bodies(store, older_than=1.5) == 4
+    assert await maintenance.sweep(store, first=2) == 5
+    assert store.asked == [
+        *(("maintenance_due", "w", 1500, 2000, 3000, 4000, 6, 250), ("expire", 1500, 2000, 50)),
+        *(("prune_bodies", 1500, 50), ("sweep", 2, 250)),
+    ]
+    queue = await maintenance.queue(store)
+    assert (queue.length, queue.due, queue.age, queue.blocked_workers, queue.workers) == (9, 8, 7.5, 1, 2)
+    assert (queue.turns, queue.backlogs) == ({"greet": 3}, {"late": maintenance.Backlog(4, 1.5)})
