@@ -344,6 +344,8 @@ def test_a_delete_of_what_is_gone_is_done() -> None:
         ([None], "later", "telnyx_unreachable"),
         ([TelnyxResponse(503)], "later", "telnyx_outage"),
         ([TelnyxResponse(429)], "later", "rate_limit"),
+        ([TelnyxResponse(300)], "later", "rate_limit"),
+        ([TelnyxResponse(199)], "later", "rate_limit"),
         ([TelnyxResponse(404)], "ambiguous", "ambiguous"),
         ([TelnyxResponse(200, {}, b'{"data":[]}')], "ambiguous", "ambiguous"),
     ],

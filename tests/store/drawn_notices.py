@@ -46,7 +46,8 @@ def a_job_goes_on(drawing: Drawing) -> Step:
         *(1 + drawing.below(2), drawing.one_of(-1, 1, 2, 9)),
     )
     live = putting("hset", "workers", "w", f"{T + drawing.below(9000)} {{}}")
-    return seen(drawing.one_of(turn, turn, turn, live), hgetall=f"job:{job}", zrange="jobs_due")
+    damage = putting("hset", f"job:{job}", "v:retried", "x")
+    return seen(drawing.one_of(turn, turn, turn, turn, turn, live, damage), hgetall=f"job:{job}", zrange="jobs_due")
 
 
 def a_missed_event_comes(drawing: Drawing) -> Step:
@@ -95,10 +96,10 @@ def an_event_is_brought(drawing: Drawing) -> Step:
 def people_let_it_run(drawing: Drawing) -> Step:
     ids = drawing.one_of(("f", "g"), ("d", "foreign", "cancelled"), ("pruned", "h", "none", "bare"))
     before = drawing.one_of("", "", T + drawing.below(200))
-    trusted, handler = drawing.below(2), drawing.one_of("", "a", "greet")
+    trusted, handler, by = drawing.below(2), drawing.one_of("", "a", "greet"), drawing.one_of("ann", "")
     return drawing.one_of(
-        running("replay", "ann", handler, drawing.below(2), trusted, drawing.below(2), before, *ids),
-        running("dead_retry", "ann", "", "{}", handler, drawing.one_of("", "r", "why"), trusted, before, *ids),
+        running("replay", by, handler, drawing.below(2), trusted, drawing.below(2), before, *ids),
+        running("dead_retry", by, "", "{}", handler, drawing.one_of("", "r", "why"), trusted, before, *ids),
     )
 
 

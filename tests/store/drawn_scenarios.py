@@ -229,6 +229,7 @@ def blocks_are_looked_after(drawing: Drawing) -> Step:
         running("blocks_lift", drawing.one_of("outage", "other"), 2),
         running("blocks_hold", "other", "d", "a", 500),
         putting("zadd", "parked:outage", {"one": T}),
+        putting("sadd", "blocks", "gone"),
     )
 
 

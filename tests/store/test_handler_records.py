@@ -197,6 +197,29 @@ def test_a_pruned_record_says_how_its_handlers_ended() -> None:
     assert record.damaged == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("event_id", "damaged"),
+    [
+        ("one", False),
+        ("one~test.x", False),
+        ("one.57", False),
+        ("one.x", True),
+        ("one5", True),
+        ("one.", True),
+        ("on", True),
+    ],
+)
+def test_a_sealed_body_belongs_to_its_own_event(event_id: str, *, damaged: bool) -> None:
+    sealer = Sealer((EncryptionKey(b"k" * 32),))
+    fields = {b"body": sealer.seal(b"{}", body_place("one")), b"identity": b"one", b"type": b"test.x"}
+    record = parse_record(event_id, fields | {b"state": b"open", b"received_at": b"5"}, sealer)
+    assert (record.damaged, record.body) == ((frozenset({"body"}), None) if damaged else (frozenset(), b"{}"))
+    missing = parse_record("one", fields, PLAIN)
+    assert (missing.sealed_under, missing.body) == (sealer.names[0], None)
+    clear = parse_record("one", {b"body": b"{}"}, sealer)
+    assert (clear.unsealed, record.unsealed, missing.unsealed) == (True, False, False)
+
+
 def test_an_odd_source_is_a_webhook() -> None:
     assert parsed(arrived_by="").arrived_by == "webhook"
     assert parsed(blocked="[]").blocked == {}

@@ -37,7 +37,7 @@ class MessageRecipient:
     instead: str | None = None
 
     def __repr__(self) -> str:
-        return f"KnownRecipient(message_id={self.message_id!r}, status={self.status!r})"
+        return f"MessageRecipient(message_id={self.message_id!r}, status={self.status!r})"
 
     @property
     def delivered(self) -> bool | None:
