@@ -1,5 +1,7 @@
 """Calls of the scripts that read, mend and clear indexes."""
 
+import json
+
 from service.store.inbox import accept, maintenance
 from tests.store.half_way import Scenario, T
 from tests.store.half_way_scenarios import (
@@ -142,6 +144,59 @@ INDEXES = (
             at(1, running("prune_bodies", 9, 9)),
             at(9, running("prune_bodies", 9, 9)),
             at(99, running("prune_bodies", 9, 9)),
+        ),
+    ),
+    Scenario(
+        "prune_bodies leaves out what is too long",
+        then(
+            DONE,
+            putting("hset", "event:one", mapping={"handlers": json.dumps([*"abc"]), "numbers": "1234"}),
+            *(
+                putting("hset", "event:one", f"h:{each}", json.dumps({"state": "done", "reason": each * 40, "ran": 2}))
+                for each in "abc"
+            ),
+        ),
+        at(99, running("prune_bodies", 9, 9)),
+    ),
+    *(
+        Scenario(
+            f"prune_bodies keeps numbers that fit, {length} bytes",
+            then(DONE, putting("hset", "event:one", "numbers", "n" * length)),
+            at(99, running("prune_bodies", 9, 9)),
+        )
+        for length in (96, 97, 98)
+    ),
+    Scenario(
+        "what settles a pruned or odd event",
+        then(
+            *(event(each) for each in ("done", "ignored", "open", "odd", "accepted", "missing")),
+            putting("hset", "event:done", mapping={"state": "done", "pruned": "{}"}),
+            putting("hset", "event:ignored", mapping={"state": "ignored", "pruned": "{}"}),
+            putting("hset", "event:open", mapping={"pruned": "{}"}),
+            putting("hset", "event:odd", "state", "odd"),
+            putting("hset", "event:accepted", "state", "accepted"),
+            putting("hdel", "event:missing", "state"),
+        ),
+        each_of(
+            running("audit_events", "done", "ignored", "open", "odd", "accepted", "missing"),
+            running("claim", "w", 1, 15_000, 10, "", {"greet": ["*"]}, ""),
+            running("repair", "done", "ignored", "open", "odd", "accepted", "missing"),
+            running("sweep", 0, 9),
+            running("queue"),
+        ),
+    ),
+    Scenario(
+        "the latest notes stay",
+        then(
+            DONE,
+            putting(
+                "hset", "event:one", "notes", "".join(f'{{"at":{each},"what":"{"x" * 400}"}}\n' for each in range(9))
+            ),
+        ),
+        each_of(
+            running("replay", "ann", "", 0, 1, 1, "", "one"),
+            running("replay", "ann", "", 0, 1, 1, "", "one"),
+            putting("hget", "event:one", "notes"),
         ),
     ),
     Scenario(
