@@ -190,7 +190,7 @@ INDEXES = (
         then(
             DONE,
             putting(
-                "hset", "event:one", "notes", "".join(f'{{"at":{each},"what":"{"x" * 400}"}}\n' for each in range(9))
+                "hset", "event:one", "notes", "".join(f'{{"at":{each},"what":"{"x" * 400}"}}\n' for each in range(10))
             ),
         ),
         each_of(
