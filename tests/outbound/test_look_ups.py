@@ -201,6 +201,8 @@ def test_a_message_without_a_sender_or_one_recipient_is_not_looked_for(sent: Any
 def test_the_assignment_of_a_number_is_found_by_its_campaign(row: Any, *, is_found: bool) -> None:
     path = f"/10dlc/phone_number_campaigns/{quote(FIRST)}"
     assert found("POST", "/10dlc/phone_number_campaigns", NUMBER, {path: row}) == (row if is_found else None)
+    for part in ({"phoneNumber": FIRST}, {"campaignId": "c-1"}):
+        assert found("POST", "/10dlc/phone_number_campaigns", part, {path: {"phoneNumber": FIRST}}) is None
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,8 @@ def test_a_key_of_another_operation_that_is_under_way_is_given_up() -> None:
             == "its key is that of another operation, which is under way"
         )
         assert rules.decide(replace(other, caller_key=False), SEND, NOW, resend="same-key").step == "send_again"
+    created = entry(sent=NOW - 59_999)
+    assert rules.decide(created, ORDER, NOW, resend="same-key") == rules.Decision("wait", wait=0.001)
     unsent = entry(unconfirmed=0)
     assert rules.decide(unsent, SEND, NOW, resend="never").step == "send_again"
     assert rules.decide(replace(unsent, body=None), SEND, NOW, resend="never").step == "send"

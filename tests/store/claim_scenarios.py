@@ -1,11 +1,15 @@
 """Calls of the scripts for claims and their ends."""
 
+from service.store.inbox import order
 from tests.store.half_way import Scenario, T
 from tests.store.half_way_scenarios import (
     BEGUN,
     DONE,
     OPEN,
+    ORDERED,
+    Step,
     at,
+    calling,
     claiming,
     ending,
     putting,
@@ -14,6 +18,19 @@ from tests.store.half_way_scenarios import (
 from tests.store.script_calls import BODY, dead, each_of, event, running
 
 CLAIMED = ("claim", "w", 1, 15_000, 10, "", {"greet": ["message.*"]}, "")
+
+
+def asking(*ids: str, token: str = "w:1", further: tuple[str, ...] = ()) -> Step:
+    """Let events ask whether it is their turn. What then stands in their records and lanes is answered too."""
+    digests = {"greet": ("ab", *further)}
+    turns = calling(order.take_turns, [order.Placing(each, digests, token) for each in ids])
+    reads = (putting("hgetall", key) for key in ("turns", "event:three"))
+    lanes = (
+        putting("zrange", key, 0, -1, withscores=True) for key in ("lane:greet:ab", "waiting_turn:greet", "unkeyed")
+    )
+    return each_of(turns, *reads, *lanes)
+
+
 CLAIMS = (
     Scenario(
         "claims",
@@ -58,6 +75,25 @@ CLAIMS = (
             ),
         ),
         each_of(running(*CLAIMED), running(*CLAIMED), running("audit_events", "a", "b", "c")),
+    ),
+    Scenario(
+        "an event that waits asks again",
+        then(OPEN, event("three"), event("four", type="test.x"), claiming("greet"), calling(order.register, ORDERED)),
+        each_of(
+            asking("one", "two", "three"),
+            at(9, asking("three")),
+            at(9, asking("three", further=("cd",))),
+            at(10, ending("done", ids=("one",))),
+            at(11, asking("three")),
+            at(12, asking("three", "two")),
+            at(13, asking("four", "none", token="")),
+            at(14, ending("done", ids=("two",))),
+            at(15, asking("three")),
+            at(16, asking("three", token="w:2")),
+            at(17, ending("done", ids=("three",))),
+            at(300_012, asking("four", "two")),
+            running("audit_events", "one", "two", "three", "four"),
+        ),
     ),
     Scenario(
         "a later format",

@@ -125,6 +125,7 @@ async def test_the_list_shows_numbers_that_are_opted_out_the_latest_first(store:
     await module.record_consent(
         store, [ConsentChange("+13125550144", "out", 8.0), ConsentChange("+13125550144", "in", 9.0)], now=9.0
     )
+    assert await module.record_consent(store, [ConsentChange("ACME", "out", 1.0)], now=9.0) == 0
     first, second = OptOut(A, 5.0, "message", f"p:{A}".encode()), OptOut(B, 6.0, "message", f"p:{B}".encode())
     assert sorted([each async for each in opt_outs(store)], key=lambda each: each.since) == [first, second]
     pages = [await opt_out_page(store, limit=9), await opt_out_page(store, limit=2), await opt_out_page(store, limit=1)]
