@@ -130,6 +130,15 @@ CAUSES = (
         ),
     ),
     Scenario(
+        "a reason that bears the name of the others",
+        then(dead("a", reason="other"), dead("b", reason="rare"), putting("hset", "event:b", "causes", "0" * 16)),
+        each_of(
+            running("dead_retry", "ann", "", "{}", "", "rare", "", "", "a", "b"),
+            running("dead_drop", "ann", "", "other", 9_000, "", "none"),
+            running("dead_retry", "ann", "", "{}", "greet", "other", "", "", "a", "b"),
+        ),
+    ),
+    Scenario(
         "pauses",
         OPEN,
         each_of(
