@@ -55,6 +55,7 @@ def test_digests_are_of_all_keys_and_the_first_one_is_stored() -> None:
     assert len(digests_of(A, SEALER)) == 3
     assert digests(f'"{A}"'.encode(), SEALER) == digests_of(A, SEALER)[0]
     assert digests_of("+1 312 555 0142", PLAIN) == digests_of(A, PLAIN)
+    assert digests_of("ACME 12", PLAIN) == digests_of("1-2", PLAIN) != digests_of("ACME", PLAIN)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,35 @@ CLAIMS = (
         ),
     ),
     Scenario(
+        "a long silence makes what came before uncertain",
+        event("a"),
+        each_of(
+            *(
+                step
+                for number, silent in enumerate((599_999, 600_000, 82_799_999, 82_800_000, 90_000_000))
+                for step in (
+                    putting("hset", "silence", "alive", T),
+                    at(silent, running("claim", "w", number + 1, 15_000, 1, "", {}, "")),
+                    putting("hgetall", "silence"),
+                )
+            ),
+            at(99_000_000, running("renew", "w", 15_000, 9, "", {}, {})),
+            putting("hgetall", "silence"),
+        ),
+    ),
+    Scenario(
+        "a wait for quiet hours is no backlog",
+        then(OPEN, claiming("greet")),
+        each_of(
+            ending("waiting", ids=("one",), due=T + 99, reason="quiet_hours"),
+            ending("waiting", ids=("two",), due=T + 99, reason="retry"),
+            putting("zrange", "backlog:greet", 0, -1),
+            at(99, claiming("greet", number=2)),
+            at(99, ending("parked", token="w:2", due=T + 999, reason="quiet_hours", blocked_by="x")),
+            putting("zrange", "backlog:greet", 0, -1),
+        ),
+    ),
+    Scenario(
         "a later format",
         putting("set", "format", 2),
         each_of(running(*CLAIMED), running("maintenance_due", "w", 9, 0, 0, 0, 0, 1)),
