@@ -5,6 +5,7 @@ import time
 import pytest
 from redis.asyncio import Redis
 
+from service.store.inbox import event_pages
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.event_pages import event_page
 from service.store.inbox.search import EventFilter
@@ -78,3 +79,16 @@ async def test_pages_of_all_events_hold_each_once_even_where_each_look_takes_too
 async def test_dead_events_come_in_the_order_of_their_death(server: "Redis", limit: int) -> None:
     found = await pages(await filled(server, "a", "b", "e", "f"), EventFilter(state="dead"), limit)
     assert "".join(each for page in found for each in page) == "feba"
+
+
+@pytest.mark.anyio
+async def test_a_page_is_filled_from_several_looks(server: "Redis", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_pages, "PAGE", 1)
+    store = await filled(server)
+    assert [len(each) for each in await pages(store, EventFilter(), 4)] == [4, 2]
+    assert [len(each) for each in await pages(store, EventFilter(), 6)] == [6, 0]
+    assert [len(each) for each in await pages(store, EventFilter(), 9)] == [6]
+    page = await event_pages.event_page(store, EventFilter(), limit=4, seconds=60)
+    assert page.looked_at == 4
+    issue = await event_pages.event_page(store, EventFilter(state="dead"), limit=4, seconds=60, issue="none")
+    assert (issue.records, issue.next, issue.looked_at) == ([], None, 0)

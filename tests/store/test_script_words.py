@@ -5,8 +5,12 @@ from typing import Any
 
 import orjson
 import pytest
+from redis import exceptions
 
 from service.security.encryption import PLAIN
+from service.settings import InvalidSettings
+from service.store import server_checks
+from service.store.connection_kinds import Departures
 from service.store.effects.rate_limits import (
     Blocked,
     BlockSignal,
@@ -24,6 +28,9 @@ from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, 
 from service.store.inbox.order import Placing, Turn
 from service.store.inbox.workers import WorkerInfo, WorkerSign
 from service.store.keys import Keys
+from service.store.operators import bulk_jobs, issues
+from service.store.redis_errors import NotReplicated
+from service.store.store import CONFIRM_TIMEOUT, ScriptCall, Store
 
 
 class Scripts:
@@ -289,3 +296,135 @@ async def test_maintenance_is_asked_for_in_milliseconds() -> None:
     queue = await maintenance.queue(store)
     assert (queue.length, queue.due, queue.age, queue.blocked_workers, queue.workers) == (9, 8, 7.5, 1, 2)
     assert (queue.turns, queue.backlogs) == ({"greet": 3}, {"late": maintenance.Backlog(4, 1.5)})
+
+
+@pytest.mark.anyio
+async def test_issues_are_read_the_latest_death_first() -> None:
+    cause = b'{"handler":"greet","reason":"x","first":5}'
+    stated = b'{"state":"resolved","actor":"ann","at":7}'
+    rows = [
+        [b"a", cause, 1, b"6", b"one", stated],
+        [b"b", b"odd", 0, b"", b"", b"odd"],
+        [b"c", b'{"handler":"greet","reason":"other"}', 2, b"8.0", b"two", stated],
+        [b"d", b"[]", 0, b"", b"", b'{"state":"odd"}'],
+    ]
+    found = await issues.read_issues(scripts(issues=[rows]))
+    assert [(each.id, each.first_at, each.last_at, each.last_event, each.state) for each in found] == [
+        ("c", 0, 8, "two", "reopened"),
+        ("a", 5, 6, "one", "resolved"),
+        ("b", 0, None, None, "open"),
+        ("d", 0, None, None, "open"),
+    ]
+    assert [(each.handler, each.reason, each.is_others, each.actor, each.stated_at) for each in found[:3]] == [
+        ("greet", "other", True, "ann", 7),
+        ("greet", "x", False, "ann", 7),
+        ("", "", False, None, None),
+    ]
+    history = scripts(issue_history=[[[1, 2], [3, 4]]])
+    assert await issues.issue_history(history, ["a", "b"], span=9, spans=2) == {"a": [1, 2], "b": [3, 4]}
+    assert history.asked == [("issue_history", 9, 2, "a", "b")]
+
+
+class Pipeline:
+    """A pipeline that answers all at once. WAIT is answered with the number of replicas that follow."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.sent: list[tuple[Any, ...]] = []
+        self._answers = answers
+
+    def evalsha(self, *words: Any) -> None:
+        self.sent.append(words)
+
+    def set(self, key: str, value: str) -> None:
+        self.sent.append(("SET", key, value))
+
+    def execute_command(self, *words: Any) -> None:
+        self.sent.append(words)
+
+    async def execute(self, *, raise_on_error: bool) -> list[Any]:
+        assert not raise_on_error
+        return [*self._answers][: len(self.sent)]
+
+
+FAILED = ValueError("a script failed")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("followed", "answers", "kinds"),
+    [
+        (2, [b"a", FAILED, b"c"], [b"a", FAILED, b"c"]),
+        (3, [b"a", FAILED, b"c"], [b"a", FAILED, b"c"]),
+        (1, [b"a", FAILED, b"c"], [NotReplicated, FAILED, b"c"]),
+        (exceptions.ConnectionError("x"), [b"a", FAILED, b"c"], [exceptions.ConnectionError, FAILED, b"c"]),
+    ],
+)
+async def test_a_call_is_done_once_its_replicas_follow(followed: Any, answers: list[Any], kinds: list[Any]) -> None:
+    pipeline, departures = Pipeline(*answers, True, followed), Departures()
+    pool = SimpleNamespace(connection_kwargs={"departures": departures})
+    redis: Any = SimpleNamespace(pipeline=lambda transaction: pipeline, connection_pool=pool)
+    store = Store(redis, "ns", PLAIN, replicas=2)
+    calls = [ScriptCall((name, 1, "key"), confirmed=name != "c") for name in ("a", "b", "c")]
+    found = await store._evaluate_together(calls)
+    assert [
+        each is kind or each == kind or isinstance(each, kind) for each, kind in zip(found, kinds, strict=True)
+    ] == [True] * 3
+    assert pipeline.sent[:3] == [(name, 1, "key") for name in ("a", "b", "c")]
+    assert pipeline.sent[3:] == [("SET", store.keys.confirmed, ""), ("WAIT", 2, CONFIRM_TIMEOUT)]
+    assert departures.number == (0 if kinds == answers else 1)
+
+
+@pytest.mark.anyio
+async def test_calls_that_nobody_confirms_wait_for_no_replica() -> None:
+    pipeline = Pipeline(b"a", FAILED)
+    redis: Any = SimpleNamespace(pipeline=lambda transaction: pipeline)
+    store = Store(redis, "ns", PLAIN, replicas=2)
+    assert await store._evaluate_together([ScriptCall((each, 1), confirmed=False) for each in "ab"]) == [b"a", FAILED]
+    assert pipeline.sent == [("a", 1), ("b", 1)]
+
+
+@pytest.mark.anyio
+async def test_one_call_gives_its_answer_or_raises_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def together(_: Store, calls: Any) -> list[Any]:
+        return [FAILED if call.words[0] == "b" else call.words[0] for call in calls]
+
+    async def evalsha(*words: Any) -> Any:
+        return words
+
+    monkeypatch.setattr(Store, "_evaluate_together", together)
+    redis: Any = SimpleNamespace(evalsha=evalsha)
+    store = Store(redis, "ns", PLAIN)
+    assert await store._evaluate(ScriptCall(("a", 1), confirmed=True)) == "a"
+    with pytest.raises(ValueError, match="a script failed"):
+        await store._evaluate(ScriptCall(("b", 1), confirmed=True))
+    assert await store._evaluate(ScriptCall(("c", 1), confirmed=False)) == ("c", 1)
+
+
+@pytest.mark.anyio
+async def test_a_list_of_ids_takes_the_place_of_an_earlier_one() -> None:
+    deleted: list[str] = []
+
+    async def delete(key: str) -> None:
+        deleted.append(key)
+
+    store = scripts(job_list=[2, 3])
+    store.redis = SimpleNamespace(delete=delete)
+
+    async def pages() -> Any:
+        for page in (["a", "b"], [], ["c"]):
+            yield page
+
+    assert await bulk_jobs.replace_ids(store, "j", pages()) == 3
+    assert (deleted, store.asked) == ([Keys("ns").job_ids("j")], [("job_list", "j", "a", "b"), ("job_list", "j", "c")])
+
+
+def test_a_start_on_a_server_that_cannot_be_used_is_refused_and_one_that_is_away_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(_: Any) -> None:
+        raise InvalidSettings("too old")
+
+    server_checks.require_usable_at("redis://127.0.0.1:1")
+    monkeypatch.setattr(server_checks, "require_usable", refuse)
+    with pytest.raises(InvalidSettings, match="too old"):
+        server_checks.require_usable_at("redis://127.0.0.1:1")
