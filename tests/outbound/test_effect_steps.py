@@ -238,6 +238,8 @@ def test_a_missing_key_of_consent_defers_the_handler_for_a_minute() -> None:
         (BLANK, (), [], "POST /messages for +1312•••0001 was not sent: opted_out"),
         (entry(unconfirmed=0), ("e2",), [("withdrawn", 0, "opted_out")], "was not sent: opted_out by e2"),
         (entry(), (), [], "was not sent: opted_out fate=unknown"),
+        (replace(BLANK, recipient="of the entry"), (), [], "POST /messages for of the entry was not sent: opted_out"),
+        (replace(BLANK, recipient=""), (), [], "POST /messages for +1312•••0001 was not sent: opted_out"),
     ],
 )
 def test_what_may_not_be_sent_is_told_and_answered(

@@ -46,7 +46,7 @@ def a_job_goes_on(drawing: Drawing) -> Step:
         *(1 + drawing.below(2), drawing.one_of(-1, 1, 2, 9)),
     )
     live = putting("hset", "workers", "w", f"{T + drawing.below(9000)} {{}}")
-    damage = putting("hset", f"job:{job}", "v:retried", "x")
+    damage = putting("hset", f"job:{job}", drawing.one_of("v:retried", "done"), "x")
     return seen(drawing.one_of(turn, turn, turn, turn, turn, live, damage), hgetall=f"job:{job}", zrange="jobs_due")
 
 

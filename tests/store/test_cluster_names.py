@@ -11,6 +11,16 @@ from tests.store.half_way import new_world
 
 
 @pytest.mark.anyio
+async def test_a_job_of_another_deployment_is_foreign_though_an_event_of_ours_bears_its_id(server: "Redis") -> None:
+    store = Store(server, new_world(server).keys.namespace, PLAIN)
+    await accept(store, [NewEvent("one", "test.x", b"{}", "webhook", delay=60_000)])
+    job = "x" * len(store.keys.job_id("")) + "one"
+    await server.zadd(store.keys.queue, {job: 1})
+    claimed = await claim(store, ClaimRequest("w", 1, 15.0, 9, {"greet": ["*"]}))
+    assert (claimed.leases, claimed.foreign) == ([], [job])
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("in_cluster", [True, False])
 async def test_only_a_job_of_our_own_slot_is_looked_at(server: "Redis", *, in_cluster: bool) -> None:
     name = new_world(server).keys.namespace
