@@ -18,7 +18,7 @@ from scripts.mutation.lua_probes import statement_at
 from scripts.mutation.mutants import Mutant
 
 FOLDER = ROOT / "build" / "mutation"
-CASES = 4
+CASES = 60
 """After how many cases of one function another function is asked first that takes twice as long."""
 MUTATED = ["service/security", "service/store", "service/outbound"]
 FAR = 3

@@ -129,7 +129,7 @@ def coverage_of(seconds: dict[str, float]) -> Coverage:
 
 def test_near_and_quick_tests_judge_first_and_further_cases_of_a_function_later() -> None:
     seconds = {
-        "tests/cli/a::far": 1.0,
+        "tests/cli/a::far": 0.96,
         "tests/store/a::near[1]": 2.0,
         "tests/store/a::near[2]": 2.9,
         "tests/store/a::slow": 9.0,

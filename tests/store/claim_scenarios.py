@@ -70,6 +70,7 @@ CLAIMS = (
             putting("delete", "event:a"),
             putting("set", "event:a", "x"),
             putting("hset", "event:b", mapping={"handlers": "no list", "h:old": '{"state":"done"}', "h:new": "odd"}),
+            putting("hset", "event:b", "h:dead", '{"state":"dead","reason":"why"}'),
             putting(
                 "hset", "event:c", mapping={"received_at": "x", "handlers": '["greet"]', "h:greet": '{"state":"odd"}'}
             ),
@@ -122,6 +123,20 @@ CLAIMS = (
             at(99, claiming("greet", number=2)),
             at(99, ending("parked", token="w:2", due=T + 999, reason="quiet_hours", blocked_by="x")),
             putting("zrange", "backlog:greet", 0, -1),
+        ),
+    ),
+    Scenario(
+        "one without a place holds up those after it",
+        then(*map(event, ("one", "two", "three", "four")), claiming("greet"), calling(order.register, ORDERED)),
+        each_of(asking("one", "two", "four"), asking("four"), asking("three"), asking("four")),
+    ),
+    Scenario(
+        "a claim goes on behind jobs that it leaves",
+        then(*map(event, ("one", "two", "three")), putting("zadd", "queue", {"stray": 5, "other": 6})),
+        each_of(
+            running("claim", "w", 1, 15_000, 2, "", {"greet": ["*"]}, ""),
+            running("claim", "w", 2, 15_000, 9, "", {"greet": ["*"]}, ""),
+            running("claim", "w", 2, 15_000, 9, "", {"greet": ["*"]}, ""),
         ),
     ),
     Scenario(

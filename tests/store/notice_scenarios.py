@@ -80,6 +80,11 @@ WORKING = then(
 QUEUES = (
     Scenario("renew tells of what blocks", WORKING, at(1000, RENEWED)),
     Scenario("queue", WORKING, each_of(running("queue"), at(14_999, running("queue")), at(15_001, running("queue")))),
+    Scenario(
+        "queue after the clock was put back",
+        then(WORKING, putting("delete", "backlog:greet"), putting("zadd", "backlog:greet", {"a": T + 5000})),
+        running("queue"),
+    ),
     Scenario("queue that is empty", nothing, running("queue")),
     Scenario("queue of due events", OPEN, at(7_000, running("queue"))),
     Scenario(

@@ -214,6 +214,7 @@ READERS = (
             calling(accept.find, "one"),
             calling(accept.find, "none"),
             calling(accept.find_all, ["d", "none", "one"]),
+            calling(accept.find_all, ["text", "one"]),
             calling(accept.summaries, ["d", "none", "one"]),
             calling(accept.counts),
             calling(audit.audit),

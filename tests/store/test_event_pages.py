@@ -5,7 +5,7 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from service.store.inbox import event_pages
+from service.store.inbox import event_pages, search
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.event_pages import event_page
 from service.store.inbox.search import EventFilter
@@ -92,3 +92,19 @@ async def test_a_page_is_filled_from_several_looks(server: "Redis", monkeypatch:
     assert page.looked_at == 4
     issue = await event_pages.event_page(store, EventFilter(state="dead"), limit=4, seconds=60, issue="none")
     assert (issue.records, issue.next, issue.looked_at) == ([], None, 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seconds", [0, 60])
+async def test_a_page_by_minutes_ends_once_its_time_is_up(
+    server: "Redis", monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr(search, "MINUTES_AT_ONCE", 1)
+    store = await filled(server)
+    for minute in range(NOW // 60_000 - 6, NOW // 60_000 + 3):
+        await server.set(f"{store.namespace}:minute:{minute}", b"none of it")
+    wanted = EventFilter(type="test.x", since=NOW - 300_000)
+    page = await event_pages.event_page(store, wanted, limit=9, seconds=seconds)
+    assert (page.records, page.looked_at) == ([], 0)
+    assert (page.next is None) is (seconds == 60)
+    assert page.next is None or (page.next.passed, page.next.at % 60_000) == (0, 59_999)

@@ -1,5 +1,6 @@
 """What Python asks scripts for, and how it reads their answers, without a server."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +31,7 @@ from service.store.inbox.workers import WorkerInfo, WorkerSign
 from service.store.keys import Keys
 from service.store.operators import bulk_jobs, issues
 from service.store.redis_errors import NotReplicated
-from service.store.store import CONFIRM_TIMEOUT, ScriptCall, Store
+from service.store.store import CONFIRM_TIMEOUT, ScriptCall, Store, end_task
 
 
 class Scripts:
@@ -428,3 +429,21 @@ def test_a_start_on_a_server_that_cannot_be_used_is_refused_and_one_that_is_away
     monkeypatch.setattr(server_checks, "require_usable", refuse)
     with pytest.raises(InvalidSettings, match="too old"):
         server_checks.require_usable_at("redis://127.0.0.1:1")
+
+
+@pytest.mark.anyio
+async def test_a_task_that_is_ended_has_ended() -> None:
+    began, ended = asyncio.Event(), list[str]()
+
+    async def work() -> None:
+        try:
+            began.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("x")
+
+    task = asyncio.create_task(work())
+    await began.wait()
+    await end_task(task)
+    assert (ended, task.cancelled()) == (["x"], True)
