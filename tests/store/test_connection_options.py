@@ -9,6 +9,7 @@ import redis.asyncio.connection as awaited
 import redis.connection as blocking
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as AwaitedRedis
+from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError  # noqa: A004 # its own
 
 from service.processes.data_folder import NotRunning
 from service.security.private_files import Exposed
@@ -27,6 +28,7 @@ from service.store.connection import (
     server_time,
 )
 from service.store.password_file import PasswordFile
+from service.store.redis_errors import WrongServer
 from service.store.sentinel_pools import BlockingSentinelPool, SentinelPool
 
 ROWS = [
@@ -209,3 +211,143 @@ async def test_a_connection_of_a_cluster_asks_for_the_owner_once(monkeypatch: py
     second.connect()
     assert len(asked) == 2
     second._sock = None
+
+
+def reader(*, eof: bool = False, error: Exception | None = None, buffer: bytes = b"") -> Any:
+    return SimpleNamespace(at_eof=lambda: eof, exception=lambda: error, _buffer=buffer)
+
+
+def writer(*, closing: bool = False, waiting: int = 0) -> Any:
+    sent: list[Any] = []
+    return SimpleNamespace(
+        is_closing=lambda: closing,
+        transport=SimpleNamespace(get_write_buffer_size=lambda: waiting),
+        writelines=sent.extend,
+        sent=sent,
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("reading", "writing"),
+    [
+        (None, None),
+        (None, writer()),
+        (reader(), None),
+        (reader(eof=True), writer()),
+        (reader(error=OSError()), writer()),
+        (reader(), writer(closing=True)),
+    ],
+)
+async def test_a_connection_that_is_closed_is_told_before_its_use(reading: Any, writing: Any) -> None:
+    connection: Any = kinds._PlainConnection(departures=kinds.Departures())
+    connection._reader, connection._writer = reading, writing
+    with pytest.raises(ConnectionError, match="the connection is closed"):
+        await connection.can_read_destructive()
+    connection._reader = connection._writer = None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("buffer", [b"", b"-ERR x"])
+async def test_what_nobody_asked_for_is_read(monkeypatch: pytest.MonkeyPatch, buffer: bytes) -> None:
+    read: list[str] = []
+
+    async def read_response(_: Any) -> None:
+        read.append("x")
+
+    connection: Any = kinds._PlainConnection(departures=kinds.Departures())
+    monkeypatch.setattr(kinds._PlainConnection, "read_response", read_response)
+    connection._reader, connection._writer = reader(buffer=buffer), writer()
+    assert await connection.can_read_destructive() is bool(buffer)
+    assert len(read) == bool(buffer)
+    connection._reader = connection._writer = None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("writing", "command", "health", "quick"),
+    [
+        (writer(), [b"a", b"b"], 0, True),
+        (writer(waiting=1), [b"a"], 0, False),
+        (writer(), b"a", 0, False),
+        (writer(), "a", 0, False),
+        (writer(), [b"a"], 5, False),
+        (None, [b"a"], 0, False),
+    ],
+)
+async def test_a_command_goes_the_short_way_where_nothing_waits(
+    monkeypatch: pytest.MonkeyPatch, writing: Any, command: Any, health: int, *, quick: bool
+) -> None:
+    slow: list[Any] = []
+
+    async def send(_: Any, command: Any, check_health: bool) -> None:  # noqa: FBT001 # redis-py's signature
+        slow.append((command, check_health))
+
+    monkeypatch.setattr(awaited.AbstractConnection, "send_packed_command", send)
+    connection: Any = kinds._PlainConnection(departures=kinds.Departures(), health_check_interval=health)
+    connection._writer = writing
+    await connection.send_packed_command(command, False)
+    assert slow == ([] if quick else [(command, False)])
+    assert writing is None or writing.sent == (command if quick else [])
+    connection._writer = None
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_the_loop_finds_closed_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up: list[bool] = []
+
+    async def disconnect(_: Any, nowait: bool = False) -> None:  # noqa: FBT001, FBT002 # redis-py's signature
+        given_up.append(nowait)
+
+    def refuse(_: Any) -> None:
+        raise RuntimeError("closed")
+
+    monkeypatch.setattr(kinds._PlainConnection, "disconnect", disconnect)
+    connection: Any = kinds._PlainConnection(departures=kinds.Departures())
+    connection._writer = SimpleNamespace(transport=writer().transport, writelines=refuse)
+    with pytest.raises(ConnectionError, match="the server has closed the connection"):
+        await connection.send_packed_command([b"a"])
+    assert given_up == [True]
+    connection._writer = None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(ReadOnlyError("x"), "READONLY"), (ResponseError("MOVED 1 a:1"), "MOVED"), (ResponseError("x"), None)],
+)
+async def test_a_wrong_server_is_left_with_all_connections(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, code: str | None
+) -> None:
+    left: list[str] = []
+
+    async def read_response(_: Any) -> None:
+        raise error
+
+    async def disconnect(_: Any, nowait: bool = False) -> None:  # noqa: FBT001, FBT002 # redis-py's signature
+        left.append("tasks")
+
+    def refuse(_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(awaited.AbstractConnection, "read_response", read_response)
+    monkeypatch.setattr(blocking.AbstractConnection, "read_response", refuse)
+    monkeypatch.setattr(kinds._PlainConnection, "disconnect", disconnect)
+    monkeypatch.setattr(kinds._BlockingPlainConnection, "disconnect", lambda _: left.append("thread"))
+    departures = kinds.Departures()
+    tasks, thread = kinds._PlainConnection(departures=departures), kinds._BlockingPlainConnection(departures=departures)
+    with pytest.raises(WrongServer if code else ResponseError, match=code or "x"):
+        await tasks.read_response()
+    with pytest.raises(WrongServer if code else ResponseError, match=code or "x"):
+        thread.read_response()
+    assert (left, departures.number) == ((["tasks", "thread"], 2) if code else ([], 0))
+
+
+@pytest.mark.parametrize("can_read", [True, False])
+def test_a_thread_reads_what_nobody_asked_for(monkeypatch: pytest.MonkeyPatch, *, can_read: bool) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(blocking.AbstractConnection, "can_read", lambda *_: can_read)
+    monkeypatch.setattr(kinds._BlockingPlainConnection, "read_response", lambda _: read.append("x"))
+    connection = kinds._BlockingPlainConnection(departures=kinds.Departures())
+    assert connection.can_read() is can_read
+    assert len(read) == can_read

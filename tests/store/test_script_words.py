@@ -447,3 +447,10 @@ async def test_a_task_that_is_ended_has_ended() -> None:
     await began.wait()
     await end_task(task)
     assert (ended, task.cancelled()) == (["x"], True)
+
+
+def test_a_lease_knows_the_time_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    record: Any = SimpleNamespace(id="one", type="test.x", body=b'{"data":{}}', arrived_by="webhook")
+    lease = Lease(record, "w:1", alone=False, claimed_at=5000, monotonic=2.0)
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: 3.5))
+    assert lease.now() == 6500
