@@ -142,6 +142,16 @@ def test_requests_are_read_as_what_they_are() -> None:
     other = Call("POST", "/x", b"--def\r\nx\r\n--def--", "multipart/form-data;boundary=def")
     assert upload.digest == other.digest != Call("POST", "/x", b"--def\r\nx\r\n--def--").digest
     assert header_for("ab", 1) != header_for("ab", 2)
+    request = "/messaging_tollfree/verification/requests/r"
+    assert [Call(each, request).replaces_toll_free_request for each in ("PATCH", "DELETE", "GET")] == [
+        True,
+        False,
+        False,
+    ]
+    assert [Call(each, "/messaging_profiles/p").repeatable for each in ("PATCH", "PUT", "DELETE", "POST")] == [
+        *(True, True, True, False)
+    ]
+    assert not Call("PATCH", "/other").repeatable
 
 
 def test_a_list_that_repeats_or_never_ends_is_told() -> None:

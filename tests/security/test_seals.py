@@ -31,6 +31,8 @@ def test_a_seal_that_is_cut_short_or_altered_is_damaged_and_one_of_another_key_n
     assert missing.value.key == KEY.name
     with pytest.raises(SealDamaged):
         Sealer((OTHER,)).open(sealed[:4], PLACE)
+    with pytest.raises(MissingEncryptionKey):
+        Sealer((OTHER,)).open(sealed[:5], PLACE)
 
 
 def test_a_sealed_text_that_cannot_be_opened_keeps_its_stored_form() -> None:

@@ -139,6 +139,20 @@ CLAIMS = (
             running("claim", "w", 2, 15_000, 9, "", {"greet": ["*"]}, ""),
         ),
     ),
+    *(
+        Scenario(
+            f"poison is known by where it blocked before, {blocked}",
+            then(
+                event("one"),
+                claiming("greet", "late", "ended"),
+                putting("hset", "event:one", mapping={"lapses": 2, "alone": 1, "blocked": blocked}),
+                putting("hset", "event:one", "h:ended", '{"state":"done"}'),
+                putting("hset", "event:one", "h:late", '{"state":"waiting","ran":3,"due":9,"blocked_by":{}}'),
+            ),
+            each_of(at(60_000, claiming("greet", "late", worker="x", number=7)), running("audit_events", "one")),
+        )
+        for blocked in ('{"late":"app.py:3"}', '{"ended":"app.py:3"}', "odd")
+    ),
     Scenario(
         "a later format",
         putting("set", "format", 2),

@@ -194,6 +194,8 @@ PREFLIGHTS = (
         ),
         each_of(
             planned(),
+            putting("hset", "effect:e-known", mapping={"version": 1, "state": "withdrawn"}),
+            planned("known"),
             planned("two"),
             planned("three"),
             planned("one"),

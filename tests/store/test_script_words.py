@@ -22,7 +22,7 @@ from service.store.effects.rate_limits import (
     parse_admission,
 )
 from service.store.inbox import audit, leases, maintenance, order, workers
-from service.store.inbox.accept import Counts
+from service.store.inbox.accept import Counts, NewEvent, starting_traces
 from service.store.inbox.audit import Totals
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease
@@ -454,3 +454,12 @@ def test_a_lease_knows_the_time_of_the_server(monkeypatch: pytest.MonkeyPatch) -
     lease = Lease(record, "w:1", alone=False, claimed_at=5000, monotonic=2.0)
     monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: 3.5))
     assert lease.now() == 6500
+
+
+def test_events_of_a_process_are_traced_until_the_block_ends() -> None:
+    event = NewEvent("one", "test.x", b"{}", "cron")
+    with starting_traces(lambda *told: "outer"), starting_traces(lambda *told: " ".join(told)):
+        assert event.traced().trace == "test.x one cron"
+    with starting_traces(lambda *_: None):
+        assert event.traced().trace is None
+    assert event.traced() is event
