@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from service.outbound import handler_run_state, traced_transport
+from service.outbound import client, handler_run_state, traced_transport
 from service.outbound.api_call import Call
 from service.outbound.errors import Refusal
 from service.outbound.handler_run_state import Interrupted, Run, current_run
@@ -143,3 +143,10 @@ def test_a_span_says_what_the_ledger_made_of_a_call(result: Any, request_is: str
     labels = {"operation": "POST /messages", "result": result}
     assert counted.registry.get_sample_value("ringback_effects_total", labels) == 1
     assert handler_run_state.current_run.get() is None
+
+
+def test_only_where_traces_are_on_calls_are_traced() -> None:
+    store: Any = SimpleNamespace()
+    tracing: Any = Traces()
+    ways = [client._transport(network(), store, SETTINGS, EffectMetrics(), each) for each in (None, tracing)]  # type: ignore[arg-type] # any network
+    assert [type(each) for each in ways] == [EffectTransport, TracedTransport]

@@ -53,6 +53,19 @@ CONSENT = (
         ),
     ),
     Scenario(
+        "a damaged value is an opt-out that a START lifts",
+        putting(
+            "hset",
+            "optouts",
+            mapping={f"p:{at}": " ".join("x" if at == each else "7" for each in range(6)) for at in range(7)},
+        ),
+        each_of(
+            *(said([[f"p:{at}"], "", "in", 6, "message"]) for at in range(7)),
+            *(said([[f"p:{at}"], "", "out", 8, "operator"]) for at in range(7)),
+            putting("hgetall", "optouts"),
+        ),
+    ),
+    Scenario(
         "whose opt-out a START lifts",
         nothing,
         each_of(

@@ -214,6 +214,11 @@ EFFECTS = (
         ),
     ),
     Scenario(
+        "a reply that was half noted gets its end",
+        then(putting("sadd", f"replies:{A}", "k"), putting("sadd", f"replies:{B}", "k")),
+        running("reply", "k", 3, HOUR, 4, A, B),
+    ),
+    Scenario(
         "replies",
         nothing,
         each_of(
