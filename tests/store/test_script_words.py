@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import BaseModel, TypeAdapter
 from redis import exceptions
 
 from service.security.encryption import PLAIN
@@ -463,3 +464,24 @@ def test_events_of_a_process_are_traced_until_the_block_ends() -> None:
     with starting_traces(lambda *_: None):
         assert event.traced().trace is None
     assert event.traced() is event
+
+
+class Frozen(BaseModel):
+    model_config = {"frozen": True}
+
+
+class Open(BaseModel):
+    """A payload that a handler may change."""
+
+
+def test_a_payload_that_nobody_can_change_is_made_once() -> None:
+    body = b'{"data":{"record_type":"event","id":"one","event_type":"test.x","payload":{}}}'
+    record: Any = SimpleNamespace(id="one", type="test.x", body=body, arrived_by="webhook")
+    lease = Lease(record, "w:1", alone=False, claimed_at=5000)
+    frozen, unfrozen = TypeAdapter(Frozen), TypeAdapter(Open)
+    frozen_one, open_one = lease.payload(frozen), lease.payload(unfrozen)
+    assert lease.payload(frozen) is frozen_one
+    assert lease.payload(unfrozen) is not open_one
+    glanced = lease.glance()
+    assert lease.read_event() is glanced
+    assert lease.read_event() is not glanced
