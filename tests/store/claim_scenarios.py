@@ -12,6 +12,7 @@ from tests.store.half_way_scenarios import (
     calling,
     claiming,
     ending,
+    nothing,
     putting,
     then,
 )
@@ -20,9 +21,9 @@ from tests.store.script_calls import BODY, dead, each_of, event, running
 CLAIMED = ("claim", "w", 1, 15_000, 10, "", {"greet": ["message.*"]}, "")
 
 
-def asking(*ids: str, token: str = "w:1", further: tuple[str, ...] = ()) -> Step:
+def asking(*ids: str, token: str = "w:1", first: str = "ab", further: tuple[str, ...] = ()) -> Step:
     """Let events ask whether it is their turn. What then stands in their records and lanes is answered too."""
-    digests = {"greet": ("ab", *further)}
+    digests = {"greet": (first, *further)}
     turns = calling(order.take_turns, [order.Placing(each, digests, token) for each in ids])
     reads = (putting("hgetall", key) for key in ("turns", "event:three"))
     lanes = (
@@ -124,6 +125,24 @@ CLAIMS = (
             at(99, ending("parked", token="w:2", due=T + 999, reason="quiet_hours", blocked_by="x")),
             putting("zrange", "backlog:greet", 0, -1),
         ),
+    ),
+    Scenario(
+        "a turn under another key is asked for again",
+        then(event("one"), event("two"), claiming("greet"), calling(order.register, ORDERED)),
+        each_of(
+            asking("one", first="cd"),
+            asking("two", further=("cd",)),
+            at(999, asking("two", further=("cd",))),
+            at(1000, asking("two", further=("cd",))),
+            at(1001, asking("two", further=("cd",))),
+            at(1002, ending("done", ids=("one",))),
+            at(1003, asking("two", further=("cd",))),
+            putting("hgetall", "event:two"),
+        ),
+    ),
+    *(
+        Scenario(f"an event that is due in {delay} ms", nothing, event("a", delay=delay))
+        for delay in (998, 999, 1000, 1001, 1500, 2500)
     ),
     Scenario(
         "one without a place holds up those after it",

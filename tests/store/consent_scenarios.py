@@ -109,6 +109,24 @@ MESSAGES = (
         ),
     ),
     Scenario(
+        "the furthest status without a number is shown",
+        nothing,
+        each_of(
+            *(
+                step
+                for name, statuses in (
+                    ("a", ("read", "sent", "odd")),
+                    ("b", ("odd", "sent", "read")),
+                    ("c", ("sent",) * 3),
+                )
+                for step in (
+                    *(merging(name, [[[], each, ""]], by=f"e{number}") for number, each in enumerate(statuses)),
+                    running("message_status", "", name),
+                )
+            ),
+        ),
+    ),
+    Scenario(
         "a status without a number counts for the only recipient",
         merging("u", [[[], "delivered", ""]]),
         each_of(

@@ -206,6 +206,14 @@ INDEXES = (
             putting("hget", "event:one", "notes"),
         ),
     ),
+    *(
+        Scenario(
+            f"a note about {length} bytes",
+            then(DONE, putting("hset", "event:one", "h:greet", json.dumps({"state": "done", "reason": "r" * length}))),
+            each_of(running("replay", "ann", "", 0, 1, 1, "", "one"), putting("hget", "event:one", "notes")),
+        )
+        for length in (450, 600, 900, 1100, 1900)
+    ),
     Scenario(
         "sweep page by page",
         then(event("a"), event("b"), event("c"), DONE, putting("delete", "queue")),
