@@ -7,13 +7,15 @@ import httpx
 import pytest
 from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import ResponseError
+from structlog.testing import capture_logs
 
-from service.outbound import dry_run
+from service.outbound import dry_run, sender
 from service.outbound import transport as module
+from service.outbound.api_call import Call
 from service.outbound.effect import Effect
 from service.outbound.errors import Refusal
 from service.outbound.handler_run_state import HandlerEnded, Interrupted, Run, current_run
-from service.outbound.sender import EffectMetrics
+from service.outbound.sender import EffectMetrics, EffectRequest, Sender
 from service.outbound.transport import EffectTransport
 from service.settings import Settings
 from service.store.effects.rate_limits import Granted
@@ -140,3 +142,42 @@ async def test_a_dry_run_reads_and_makes_up_the_rest(monkeypatch: pytest.MonkeyP
     assert (await asked(let_through(), SEND, httpx.Response(500), dry_run=True)).status_code == 200
     with pytest.raises(HandlerEnded):
         await asked(let_through(ended=True), SEND, httpx.Response(500), dry_run=True)
+
+
+STOPPED = b'{"errors":[{"code":"40300"}]}'
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("status", "recipient", "body", "recorded"),
+    [
+        (400, "+13125550142", STOPPED, True),
+        (403, "+13125550142", STOPPED, True),
+        (399, "+13125550142", STOPPED, False),
+        (200, "+13125550142", STOPPED, False),
+        (403, None, STOPPED, False),
+        (403, "+13125550142,+13125550143", STOPPED, False),
+        (403, "+13125550142", b'{"errors":[{"code":"1"}]}', False),
+    ],
+)
+async def test_a_stop_that_telnyx_tells_is_kept(
+    monkeypatch: pytest.MonkeyPatch, status: int, recipient: str | None, body: bytes, *, recorded: bool
+) -> None:
+    kept: list[Any] = []
+
+    async def record(_: Any, words: Any, *, now: float) -> None:
+        kept.extend(words)
+        raise Unreachable("x")
+
+    monkeypatch.setattr(sender, "record_consent", record)
+    store: Any = SimpleNamespace()
+    tested = Sender(httpx.MockTransport(lambda _: httpx.Response(status, content=body)), "/base", store)
+    wanted = EffectRequest(Call("POST", "/messages", b"{}", "application/json", recipient=recipient), "key")
+    with capture_logs() as logs:
+        answer = await tested.send(SEND, wanted)
+    assert answer is not None
+    assert answer.status == status
+    assert [(each.number, each.said, each.at, each.source) for each in kept] == (
+        [(recipient, "out", None, "40300")] if recorded else []
+    )
+    assert [each["error"] for each in logs] == (["ConnectionError"] if recorded else [])

@@ -110,6 +110,9 @@ CLAIMS = (
                     putting("hgetall", "silence"),
                 )
             ),
+            at(90_000_001, running("claim", "w", 7, 15_000, 1, "", {}, "")),
+            at(91_000_000, running("claim", "w", 8, 15_000, 1, "", {}, "")),
+            putting("hgetall", "silence"),
             at(99_000_000, running("renew", "w", 15_000, 9, "", {}, {})),
             putting("hgetall", "silence"),
         ),

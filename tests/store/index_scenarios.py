@@ -215,6 +215,16 @@ INDEXES = (
         for length in (450, 600, 900, 1100, 1900)
     ),
     Scenario(
+        "a replay that failed half-way goes on",
+        then(DONE, putting("hdel", "event:one", "handlers")),
+        each_of(running("replay", "ann", "", 0, 1, 1, "", "one"), putting("hgetall", "event:one")),
+    ),
+    Scenario(
+        "a damaged counter counts as none",
+        then(DONE, putting("hset", "counts", mapping={"done": "x", "dead": "-", "open": "2"})),
+        each_of(running("totals"), event("two"), running("totals"), running("recount", ""), running("totals")),
+    ),
+    Scenario(
         "sweep page by page",
         then(event("a"), event("b"), event("c"), DONE, putting("delete", "queue")),
         each_of(

@@ -1,6 +1,7 @@
 """Entries of the ledger and recipients of messages, as Redis keeps them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -144,6 +145,22 @@ def test_of_a_sealed_answer_the_id_outlives_the_body(body: bytes, known: str | N
     told = orjson.loads(SEALER.open(stored, ledger._place("e", "answer")))
     assert told == {"data": {"id": known}, "id": known}
     assert ledger._short("e", StoredAnswer(200, "text/plain", b"odd"), SEALER) == b""
+
+
+@pytest.mark.parametrize("sealer", [PLAIN, SEALER])
+def test_a_new_intent_is_written_as_it_is_read(sealer: Sealer) -> None:
+    entry = replace(
+        read(WHOLE), version=0, sends=0, unconfirmed=0, first_at=0, last_at=0, answered_at=None, sent=(), why="", run=""
+    )
+    flat = ledger._new_fields(entry, sealer)
+    fields: dict[str, Any] = dict(zip(flat[::2], flat[1::2], strict=True))
+    assert read(fields, sealer) == entry
+    assert fields["redacted_answer"] == ledger._short("e", entry.answer or StoredAnswer(0), sealer)
+    bare = ledger._new_fields(replace(entry, body=None, answer=None), sealer)
+    assert not {"bytes", "answer", "answer_type", "status", "redacted_answer"} & set(bare[::2])
+    new = ledger._new_fields(replace(entry, target="t", digest="d"), sealer)
+    told: dict[str, Any] = dict(zip(new[::2], new[1::2], strict=True))
+    assert (told["target"], told["digest"]) == (sealer.hide("t"), sealer.hide("d"))
 
 
 @pytest.fixture

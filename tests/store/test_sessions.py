@@ -55,3 +55,16 @@ async def test_all_callers_get_the_secret_of_the_first(store: Store) -> None:
     assert await sessions.number_secret(store) == first
     another = Store(store.redis, f"{store.namespace}b", PLAIN)
     assert await sessions.number_secret(another) != first
+
+
+@pytest.mark.anyio
+async def test_who_comes_second_takes_the_secret_of_the_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store.redis.set(store.keys.dashboard_secret, b"theirs")
+    with monkeypatch.context() as late:
+
+        async def get(_: str) -> None:
+            """Look before the other one wrote it."""
+
+        late.setattr(store.redis, "get", get)
+        assert await sessions.number_secret(store) == b"theirs"
+    assert await store.redis.get(store.keys.dashboard_secret) == b"theirs"

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from service.store.inbox import accept
 from service.store.inbox.leases import ClaimedEvents, ClaimRequest
-from service.store.inbox.wake_up import claim_when_woken
+from service.store.inbox.wake_up import claim_ahead, claim_when_woken
 from service.store.scripts import script
 from service.store.store import Store
 from tests.stack import Stack
@@ -84,3 +84,17 @@ def test_a_server_that_forgot_the_script_claims_nothing(stack: Stack) -> None:
         over.set()
 
     assert waited(stack, meanwhile, seconds=0.05) is None
+
+
+def test_a_claim_ahead_says_that_it_is_sent(stack: Stack) -> None:
+    told: list[str] = []
+
+    async def claim(store: Store) -> ClaimedEvents | None:
+        await store.redis.script_load(script("claim").text)
+        await come(store)
+        return await claim_ahead(store, REQUEST, sent=lambda: told.append("sent"))
+
+    claimed = stack.ask(claim)
+    assert claimed is not None
+    assert [each.record.id for each in claimed.leases] == ["an-event"]
+    assert told == ["sent"]
