@@ -72,6 +72,17 @@ SEARCHES = (
         ),
     ),
     Scenario(
+        "filter_ids of times that are damaged",
+        then(SEARCHED, *(putting("hset", f"event:{each}", "received_at", "x") for each in "de")),
+        each_of(
+            *(
+                running("filter_ids", each, index, 0, 9)
+                for each in ({}, {"until": T}, {"since": T}, {"since": 0}, {"until": T, "since": 0})
+                for index in ("events", "dead")
+            )
+        ),
+    ),
+    Scenario(
         "filter_ids of what is pruned",
         then(SEARCHED, at(DAY, running("prune_bodies", 1, 9))),
         each_of(
