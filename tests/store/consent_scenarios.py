@@ -74,6 +74,11 @@ CONSENT = (
                 for source in ("message", "operator", "import", "telnyx")
                 for by in ("message", "operator")
             ),
+            said(
+                [["p:zero"], "", "out", 0, "message"],
+                [["p:one"], "", "out", 1, "message"],
+                [["p:now"], "", "out", -1, "message"],
+            ),
             said([["p:late"], "", "out", 10, "message"], [["p:late"], "", "in", 10, "message"]),
             calling(consent.record_consent, [STOP, ConsentChange(OTHER, "in", T / 1000 - 9)], now=T / 1000),
         ),

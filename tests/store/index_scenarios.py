@@ -266,5 +266,10 @@ INDEXES = (
             at(HOUR, looking_for_maintenance("w", 9_000, DAY, DAY, HOUR, 9, 9)),
         ),
     ),
+    Scenario(
+        "maintenance_due that another worker has",
+        then(DONE, putting("set", "maintenance", "w")),
+        running("maintenance_due", "v", 9_000, HOUR, HOUR, HOUR, 0, 2),
+    ),
     Scenario("maintenance_due of nothing", nothing, looking_for_maintenance("w", 9_000, 0, 0, 0, 0, 2)),
 )
