@@ -5,9 +5,12 @@ from tests.store.half_way import Scenario, T
 from tests.store.half_way_scenarios import (
     BEGUN,
     DONE,
+    NUMBERED,
+    NUMBERING,
     OPEN,
     ORDERED,
     Step,
+    accepting,
     at,
     calling,
     claiming,
@@ -146,6 +149,25 @@ CLAIMS = (
     *(
         Scenario(f"an event that is due in {delay} ms", nothing, event("a", delay=delay))
         for delay in (998, 999, 1000, 1001, 1500, 2500)
+    ),
+    Scenario(
+        "events of several keys take their turns in one claim",
+        then(
+            NUMBERING,
+            accepting(
+                *NUMBERED,
+                *(
+                    NUMBERED[0]._replace(identity=each, body=NUMBERED[0].body.replace(b"0142", each.encode()))
+                    for each in ("0143", "0144")
+                ),
+            ),
+        ),
+        each_of(
+            claiming("greet", in_order=True),
+            putting("hgetall", "turns"),
+            ending("done", ids=("0143", "one")),
+            putting("hgetall", "turns"),
+        ),
     ),
     Scenario(
         "one without a place holds up those after it",
