@@ -22,7 +22,7 @@ from service.store.effects.rate_limits import (
     detail_place,
     parse_admission,
 )
-from service.store.inbox import audit, leases, maintenance, order, workers
+from service.store.inbox import audit, erasure, leases, maintenance, order, workers
 from service.store.inbox.accept import Counts, NewEvent, starting_traces
 from service.store.inbox.audit import Totals
 from service.store.inbox.handler_records import HandlerRecord
@@ -485,3 +485,18 @@ def test_a_payload_that_nobody_can_change_is_made_once() -> None:
     glanced = lease.glance()
     assert lease.read_event() is glanced
     assert lease.read_event() is not glanced
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("refused", [True, False])
+async def test_a_server_that_will_not_rewrite_its_file_is_told(*, refused: bool) -> None:
+    asked: list[str] = []
+
+    async def execute_command(name: str) -> None:
+        asked.append(name)
+        if refused:
+            raise exceptions.ResponseError("x")
+
+    redis: Any = SimpleNamespace(execute_command=execute_command)
+    assert await erasure.forget_old_writes(redis) is not refused
+    assert asked == ["BGREWRITEAOF"]
