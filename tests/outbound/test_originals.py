@@ -27,8 +27,10 @@ PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
             (
                 b"{}",
                 {
-                    "telnyx-timestamp": "17", "telnyx-signature-ed25519": "abc",
-                    "traceparent": PARENT, "tracestate": "a=1,b=2",
+                    "telnyx-timestamp": "17",
+                    "telnyx-signature-ed25519": "abc",
+                    "traceparent": PARENT,
+                    "tracestate": "a=1,b=2",
                 },
             ),
         ),
