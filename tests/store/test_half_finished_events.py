@@ -68,6 +68,20 @@ async def test_an_event_that_ended_and_kept_its_lease_is_replayed_without_a_laps
     assert replayed > 2
 
 
+@pytest.mark.anyio
+async def test_an_event_that_ended_and_kept_its_lease_stays_ended(server: "Redis") -> None:
+    write, ended = 0, 0
+    while (world := await left_half_way(server, write := write + 1)) is not None:
+        if await world.redis.hget(world.keys.event("one"), "state") != b"done":
+            continue
+        ended += 1
+        world.redis.now = T
+        assert await world.store.run("repair", "one") == 1
+        assert await world.redis.hget(world.keys.event("one"), "state") == b"done", world.redis.refused
+        assert await world.redis.zscore(world.keys.queue, world.keys.job_id("one")) is None
+    assert ended > 2
+
+
 async def lane_left_half_way(server: "Redis", write: int) -> Numbered | None:
     """Return the lane of two events of which the first ended half-way and the second waits. None: fewer writes."""
     redis = FaultyRedis(server, all_scripts())

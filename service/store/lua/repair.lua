@@ -8,7 +8,7 @@
 -- Cost:   O(ids × (handlers + log events))
 local function repair_event(id)
   local event = event_key(id)
-  local f = redis.call('HMGET', event, 'received_at', 'body', 'ended_at')
+  local f = redis.call('HMGET', event, 'received_at', 'body', 'ended_at', 'state')
   -- Those that left it open enter again with its settlement.
   leave_backlogs(id)
   local received_at, ended_at, state = tonumber(f[1]) or now, tonumber(f[3]) or now, nil
@@ -17,7 +17,8 @@ local function repair_event(id)
     collect('ZREM', ':events', id)
   else
     redis.call('ZADD', ns .. ':events', 'NX', received_at, id)
-    state = settle(id)
+    -- An end that failed half-way may have left its lease. That must not open the event again.
+    state = settle(id, f[4] and f[4] ~= 'open')
   end
   local ended = state == 'done' or state == 'ignored'
   if state ~= 'dead' then collect_end('ZREM', 'dead', id) end
