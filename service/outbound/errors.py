@@ -100,8 +100,6 @@ def classify_response(answer: TelnyxResponse, *, is_send: bool, conflict_is_fina
     reason = _account_reason(answer.status, known, is_send=is_send)
     if reason is not None:
         return Refusal("account", reason, detail)
-    if answer.status == 409 and is_send:
-        return Refusal("later", "in_progress", detail, retry_after(answer.headers))
     passing = answer.status in _LATER or not 400 <= answer.status < 500 or _RATE.intersection(known)
     if passing or (answer.status == 409 and not conflict_is_final):
         return Refusal("later", _passing_reason(answer.status), detail, retry_after(answer.headers))

@@ -187,6 +187,13 @@ async def test_no_event_begins_while_an_earlier_one_has_no_place(lane: Lane) -> 
     assert await lane.asked("a") == ["go"]
 
 
+async def test_a_place_that_no_worker_is_about_to_give_is_asked_for_at_once(lane: Lane) -> None:
+    await lane.accept("a", "b")
+    await lane.claim()
+    await lane.give_back("a")
+    assert await lane.ask("b", patient=True) == (["early"], ["a"])
+
+
 async def test_the_end_of_an_event_lets_none_run_that_is_behind_an_event_without_a_place(lane: Lane) -> None:
     await lane.accept("a", "b", "c")
     for each in ("a", "b", "c"):
