@@ -23,7 +23,7 @@ from service.routing import Router
 from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.batching import Batcher
-from service.store.inbox.leases import FINISH_INTERVAL, FINISHED_AT_ONCE, HandlerResults, finish
+from service.store.inbox.leases import FINISHED_AT_ONCE, HandlerResults, finish
 from service.store.inbox.workers import WorkerSign, forget_worker
 from service.store.store import Store
 from service.subscription import Lifespan
@@ -91,15 +91,12 @@ async def open_processor(
 
 
 def _finishing(store: Store, settings: Settings, ordering: Ordering) -> "Batcher[HandlerResults, str]":
-    def interval() -> float:
-        return 0.0 if ordering.most_wait() else FINISH_INTERVAL
-
     return Batcher(
         partial(finish, store, at_turn=ordering.give),
         passing=(RedisError, OSError),
         patience=settings.lease,
         most=FINISHED_AT_ONCE,
-        interval=interval,
+        interval=ordering.interval,
     )
 
 

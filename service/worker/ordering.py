@@ -12,7 +12,7 @@ from service.events.event import InvalidBody
 from service.events.event_types import fits
 from service.routing import Router
 from service.store.batching import Batcher
-from service.store.inbox.leases import Lease, LeaseLost
+from service.store.inbox.leases import FINISH_INTERVAL, Lease, LeaseLost
 from service.store.inbox.order import NO_LANE, NOW, Placing, Turn, key_digests, register, take_turns
 from service.store.inbox.records import EventRecord
 from service.store.store import Store
@@ -94,9 +94,10 @@ class Ordering:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def most_wait(self) -> bool:
-        """Return whether at least half of the events here wait for the end of others."""
-        return 2 * self._following >= max(1, len(self.leases.running))
+    def interval(self) -> float:
+        """Return the seconds between small batches of results: 0 where half of the events here wait for others."""
+        most_wait = 2 * self._following >= max(1, len(self.leases.running))
+        return 0.0 if most_wait else FINISH_INTERVAL
 
     async def at_turn(self, running: ActiveEvent, due: Sequence[str]) -> list[str]:
         """Return the due handlers whose turn it is. The others wait for an earlier event.

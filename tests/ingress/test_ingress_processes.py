@@ -8,26 +8,12 @@ import httpx
 import pytest
 
 from service.cli.demo.stack import free_port
-from tests.processes.fleet import Fleet, open_fleet
+from tests.processes.fleet import open_fleet
+from tests.processes.ingress_children import serving_children
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
 EMPTY = "from service import Router\nrouter = Router()\n"
-
-
-def children_of(pid: int) -> list[int]:
-    try:
-        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
-
-
-def serving_children(fleet: Fleet, pid: int) -> list[int]:
-    """The children of an ingress that serve (multiprocessing has a helper of its own among them)."""
-    del fleet
-    return [
-        child for child in children_of(pid) if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
 
 
 def listens(port: int) -> bool:
@@ -41,7 +27,7 @@ def listens(port: int) -> bool:
 def test_two_processes_serve_one_port_and_end_on_sigterm(tmp_path: Path) -> None:
     with open_fleet(tmp_path, EMPTY, RINGBACK_INGRESS_PROCESSES="2") as fleet:
         ingress = fleet.start_ingress()
-        wait_for(lambda: len(serving_children(fleet, ingress.pid)) == 2)
+        wait_for(lambda: len(serving_children(ingress.pid)) == 2)
         event = envelope("test.x", {})
         answers = [fleet.deliver(event).json()["status"] for _ in range(20)]
         assert sorted(set(answers)) == ["accepted", "duplicate"]
@@ -55,7 +41,7 @@ def test_two_processes_serve_one_port_and_end_on_sigterm(tmp_path: Path) -> None
 def test_a_killed_ingress_leaves_no_process_that_holds_its_port(tmp_path: Path) -> None:
     with open_fleet(tmp_path, EMPTY, RINGBACK_INGRESS_PROCESSES="2") as fleet:
         ingress = fleet.start_ingress()
-        children = wait_for(lambda: serving_children(fleet, ingress.pid))
+        children = wait_for(lambda: serving_children(ingress.pid))
         ingress.kill()
         ingress.wait()
         wait_for(lambda: not listens(fleet.port))

@@ -19,6 +19,7 @@ from service.processes.sockets import CannotListen, listen
 from service.security.telnyx_signature import public_key_text
 from tests.monitoring.scraping import Scrape, scraped
 from tests.processes.fleet import Fleet, open_fleet
+from tests.processes.ingress_children import serving_children
 from tests.processes.running import clean_environment, ringback, running
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
@@ -29,12 +30,6 @@ DELIVERIES = "ringback_deliveries_total"
 
 def exposed(metrics: IngressMetrics) -> Scrape:
     return Scrape(generate_latest(metrics.registry).decode())
-
-
-def serving_children(pid: int) -> list[int]:
-    """The processes of an ingress that serve (multiprocessing has a helper of its own among them)."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(each) for each in children if b"resource_tracker" not in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
 def never_falling(port: int) -> Callable[[float], bool]:

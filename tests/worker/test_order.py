@@ -20,7 +20,7 @@ from service.store.operators.audit_log import Actor
 from service.store.operators.bulk_jobs import JobRequest, create_job
 from service.store.operators.job_runner import carry_out
 from service.store.store import Store
-from service.worker import open_processor
+from service.worker import ordering
 from tests.stack import Stack
 from tests.telnyx_events import fresh_number
 from tests.waiting import wait_for
@@ -83,7 +83,7 @@ def test_events_of_a_number_run_one_after_the_other_in_the_order_of_acceptance(s
 
 
 def test_a_result_that_most_events_here_wait_for_leaves_at_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_processor, "FINISH_INTERVAL", 60.0)
+    monkeypatch.setattr(ordering, "FINISH_INTERVAL", 60.0)
     router, ran = Router(), Ran()
 
     @router.on("test.one", ordered_by="number")
