@@ -86,10 +86,17 @@ class Trial:
         """Start the process of a role. Arguments are kept for the next start."""
         if arguments:
             self.arguments[role] = list(arguments)
-        self.victims[role].pid = self.site.zygote.start(
-            self.arguments[role], folder=self.folder, log=self._log(role), environment=self.environments[role]
-        )
+        victim = self.victims[role]
+        victim.known.clear()
+        victim.pid = 0
+        # Before, since it may be killed at its first request.
         self.watch.gone.discard(role)
+        try:
+            victim.pid = self.site.zygote.start(
+                self.arguments[role], folder=self.folder, log=self._log(role), environment=self.environments[role]
+            )
+        finally:
+            victim.known.set()
 
     def start_worker(self) -> None:
         """Start a worker, and wait until it is ready."""

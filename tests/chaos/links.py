@@ -3,15 +3,17 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from tests.chaos.crash_points import Watch
 
 CHUNK = 1 << 20
+STARTED_WITHIN = 30.0
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,16 @@ class Victim:
     pid: int = 0
     killed: int = 0
     """The one that was killed last."""
+    known: threading.Event = field(default_factory=threading.Event)
+    """Set while no start is under way, so that `pid` is that of the process."""
+
+    def __post_init__(self) -> None:
+        self.known.set()
 
     def kill(self) -> None:
         """Kill it with -9."""
+        # It may ask before its start has told its number.
+        self.known.wait(STARTED_WITHIN)
         # Forgotten before, since the test's thread takes an end of what it knows for a fault.
         self.pid, self.killed = 0, self.pid
         if self.killed:
