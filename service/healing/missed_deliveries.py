@@ -48,15 +48,14 @@ class MissedDeliveries:
             telnyx.APIError: Telnyx refuses, or cannot be reached.
             redis.exceptions.RedisError: Redis cannot be reached.
         """
-        windows = [*_windows(report.reached, report.until)]
+        windows = _windows(report.reached, report.until)
         if self.feed.act:
             for since, until in windows:
-                await self._keep_what_is_said(since, None if until >= report.until else until)
+                await self._keep_what_is_said(since, until)
         for since, until in windows:
-            # The last window has no end: Telnyx's clock may be ahead.
-            async for rows in self._pages(since, None if until >= report.until else until):
+            async for rows in self._pages(since, until):
                 await self._heal_page(rows, report)
-            report.reached = until
+            report.reached = report.until if until is None else until
             yield
 
     async def _pages(self, since: float, until: float | None) -> AsyncIterator[list[dict[str, Any]]]:
@@ -151,12 +150,13 @@ def _is_uncertain(delivery: ListedDelivery) -> bool:
     return delivery.status == "delivered" and clock.now() - delivery.missed.last_at / 1000 > KEY_IS_HONOURED / 1000
 
 
-def _windows(since: float, until: float) -> Iterator[tuple[float, float]]:
-    begin = since
-    while begin + WINDOW < until:
-        yield begin, begin + WINDOW
-        begin += WINDOW
-    yield begin, max(begin, until)
+def _windows(since: float, until: float) -> list[tuple[float, float | None]]:
+    """Return the spans of lists. The last one has no end, since Telnyx's clock may be ahead."""
+    windows: list[tuple[float, float | None]] = []
+    while since + WINDOW < until:
+        windows.append((since, since + WINDOW))
+        since += WINDOW
+    return [*windows, (since, None)]
 
 
 def _iso(seconds: float) -> str:

@@ -14,6 +14,7 @@ from tests.chaos.crash_points import Watch
 
 CHUNK = 1 << 20
 STARTED_WITHIN = 30.0
+"""Seconds that a start may take to tell the number of its process."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ VARIABLES = {
     "RINGBACK_LEASE": "2s",
 }
 ENCRYPTED = {"RINGBACK_ENCRYPTION_KEY": base64.b64encode(bytes(range(32))).decode()}
-"""What runs of even seeds have besides. This run itself reads without the key."""
+"""What encrypted runs have besides. The run itself reads without the key."""
 DRAIN = 600.0
 """Seconds that all work may take once the faults are over: an effect of unknown fate is looked up after 60 s."""
 RECENT = 60.0
@@ -55,6 +55,11 @@ RECENT = 60.0
 POLL = "ringback.cron.campaigns_poll"
 MOST_REQUESTS = 10_000
 """Requests that the local Telnyx keeps in its log."""
+
+
+def is_encrypted(seed: int) -> bool:
+    """Return whether a run seals numbers and texts: every second one does."""
+    return seed % 2 == 0
 
 
 @dataclass
@@ -76,11 +81,12 @@ class Report:
     wrong: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
+        kept = "encrypted" if is_encrypted(self.seed) else "plain"
         kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(self.strikes.items()))
         lost = sum(each.endswith("is lost") for each in self.wrong)
         late = sum("after the 200" in each for each in self.wrong)
         return (
-            f"seed {self.seed} ({self.backend}, {'plain' if self.seed % 2 else 'encrypted'}): {self.events} events,"
+            f"seed {self.seed} ({self.backend}, {kept}): {self.events} events,"
             f" {self.strikes.total()} strikes ({kinds}),"
             f" {self.restarts} restarts, commands by exit code {dict(self.commands)},"
             f" deliveries by answer {dict(self.deliveries)}, {self.sms} SMS,"
@@ -112,7 +118,8 @@ def run(
     began, verdict = time.monotonic(), Verdict()
     later = _build_later(folder / "later", brief=brief)
     with ExitStack() as stack:
-        fleet = stack.enter_context(open_fleet(folder, HANDLERS, **VARIABLES, **({} if seed % 2 else ENCRYPTED)))
+        variables = {**VARIABLES, **(ENCRYPTED if is_encrypted(seed) else {})}
+        fleet = stack.enter_context(open_fleet(folder, HANDLERS, **variables))
         (folder / "policy.toml").write_text(POLICY)
         fleet.simulator.request_log = RequestLog(MOST_REQUESTS)
         registrations.register(fleet.simulator)

@@ -1,4 +1,4 @@
-"""Reads of a handler's run: an answer is given as it is, and whatever parks the work ends the run."""
+"""Reads of a handler's run: an answer is given as it is. What parks the work ends the run."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -101,7 +101,7 @@ async def test_what_no_handler_could_read_ends_the_run(made: Run, answer: Any, n
         (KeyError("x"), "bug", "KeyError"),
     ],
 )
-async def test_whatever_an_effect_meets_ends_the_run_and_is_never_repeated(
+async def test_each_trouble_of_an_effect_ends_the_run_and_is_never_repeated(
     monkeypatch: pytest.MonkeyPatch, error: Exception, kind: str, reason: str
 ) -> None:
     async def fail(_: Any) -> None:

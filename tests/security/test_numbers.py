@@ -12,7 +12,7 @@ SEALER = Sealer((EncryptionKey(b"k" * 32), EncryptionKey(b"o" * 32)))
 
 
 def found(body: str, *numbers: str, sealer: Sealer = PLAIN) -> list[bool]:
-    """Return of which numbers a body has digests."""
+    """Return the numbers whose digests a body has."""
     stored = digests(body.encode(), sealer)
     assert len(stored) % DIGEST_BYTES == 0
     each = {stored[at : at + DIGEST_BYTES] for at in range(0, len(stored), DIGEST_BYTES)}

@@ -54,5 +54,5 @@ def test_libraries_that_require_each_other_are_refused(tmp_path: Path, monkeypat
     (tmp_path / "one.lua").write_text("-- requires: two\n")
     (tmp_path / "two.lua").write_text("-- requires: one\n")
     monkeypatch.setattr(scripts, "_LIBRARIES", tmp_path)
-    with pytest.raises(ValueError, match=r"one\.lua -> two\.lua -> one\.lua"):
+    with pytest.raises(ValueError, match=r"lua/lib requires itself: one\.lua -> two\.lua -> one\.lua"):
         list(scripts._required(tmp_path / "one.lua"))

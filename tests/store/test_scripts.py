@@ -36,14 +36,6 @@ def test_a_script_stands_below_its_libraries_and_says_whether_it_needs_room() ->
     assert all(text.count(f"\n-- {name}") == 1 for name in ("handlers: ", "settle(id)", "changes: "))
 
 
-def test_libraries_that_require_each_other_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.lua").write_text("-- requires: b\n")
-    (tmp_path / "b.lua").write_text("-- requires: a\n")
-    monkeypatch.setattr(scripts, "_LIBRARIES", tmp_path)
-    with pytest.raises(ValueError, match=r"lua/lib requires itself: a.lua -> b.lua -> a.lua"):
-        list(scripts._required(tmp_path / "a.lua"))
-
-
 def test_all_texts_are_those_of_scripts_and_libraries() -> None:
     files = [*Path(str(scripts._LUA)).glob("*.lua"), *Path(str(scripts._LIBRARIES)).glob("*.lua")]
     assert sorted(all_texts()) == sorted(each.read_text() for each in files)

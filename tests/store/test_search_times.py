@@ -141,7 +141,7 @@ async def come(store: Store, **ages: int) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("few", [0, 4, 20_000])
 @pytest.mark.parametrize("page", [1, 2, 500])
-async def test_events_are_found_the_newest_first_whatever_index_is_looked_through(
+async def test_events_are_found_the_newest_first_through_each_index(
     store: Store, monkeypatch: pytest.MonkeyPatch, few: int, page: int
 ) -> None:
     monkeypatch.setattr(module, "FEW", few)
