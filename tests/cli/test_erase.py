@@ -3,12 +3,18 @@
 import base64
 import re
 import secrets
+import uuid
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
+from redis import Redis as BlockingRedis
 
+from service.cli import outages
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus, RecipientStatus
 from service.security.encryption import Sealer, parse_keys
@@ -27,7 +33,8 @@ from service.store.inbox.handler_records import HandlerRecord, RunRecord
 from service.store.inbox.maintenance import expire, prune_bodies
 from service.store.store import Store
 from service.worker.maintenance import Maintenance
-from tests.cli.deployment import Deployment
+from tests.chaos.proxy import Proxy, open_proxy
+from tests.cli.deployment import Deployment, run_here
 from tests.telnyx_events import envelope, received_sms
 
 ANN, BOB = "+13125550101", "+13125550102"
@@ -205,7 +212,7 @@ def test_very_many_events_are_looked_through(deployment: Deployment) -> None:
         return await erasure.erase(store, ANN)
 
     erased = deployment.ask(fill_and_erase)
-    assert (erased.looked_at, len(erased.still_open)) == (700, 100)
+    assert (len(erased.looked_at), len(erased.still_open)) == (700, 100)
 
 
 @pytest.mark.slow
@@ -258,3 +265,50 @@ def test_the_ledger_quotes_nothing_of_an_event_that_is_gone(deployment: Deployme
     assert b"m-1" in entry[b"answer"]
     assert not [field for field, value in entry.items() if ANN.encode() in value or b"hello" in value]
     assert b"recipient" not in entry
+
+
+def test_it_goes_on_after_an_outage_of_redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [f"event-{number:03}" for number in range(120)]
+    forgotten: list[str] = []
+    with (
+        BlockingRedis.from_url(redis_url) as redis,
+        open_proxy(Path(urlsplit(redis_url).path)) as proxy,
+    ):
+        deployment = Deployment(redis_url, f"cli-{uuid.uuid4().hex}", redis)
+        for event_id in ids:
+            arrive(deployment, event_id, {"from": {"phone_number": ANN if event_id.endswith("1") else BOB}})
+            deployment.end(deployment.claim(event_id, "greet"), greet=HandlerRecord("done"))
+        keys = [deployment.keys.event(each) for each in ids]
+
+        def after_the_outage(*_: str, err: bool) -> None:
+            """The server answers again, and has lost what it wrote last."""
+            lost = next(each for each in keys if not redis.hexists(each, "body"))
+            redis.hset(lost, "body", orjson.dumps({"to": ANN}))
+            forgotten.append(lost)
+            proxy.mend()
+
+        monkeypatch.setattr(outages, "say", after_the_outage)
+        monkeypatch.setattr(outages, "FIRST_PAUSE", 0.01)
+        reads = refused_at(70, proxy, monkeypatch)
+        ran = run_here(
+            "erase", ANN, "--yes", **{**deployment.environment, "REDIS_URL": f"redis://127.0.0.1:{proxy.port}"}
+        )
+        kept = [each for each, key in zip(ids, keys, strict=True) if redis.hexists(key, "body")]
+    assert (ran.code, len(forgotten)) == (0, 1), ran.stderr
+    assert kept == [each for each in ids if not each.endswith("1")]
+    assert "Looked through 120 events." in ran.stdout
+    assert reads.total() <= 120 + erasure.PAGE, "no event but those of the page that was cut off is read twice"
+
+
+def refused_at(number: int, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Let Redis refuse all connections from this reading of an event on. Return the readings of each."""
+    reads = Counter[str]()
+
+    async def find_or_lose(store: Store, event_id: str) -> Any:
+        reads[event_id] += 1
+        if reads.total() == number:
+            proxy.refuse()
+        return await find(store, event_id)
+
+    monkeypatch.setattr(erasure, "find", find_or_lose)
+    return reads

@@ -5,17 +5,22 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from handlers import router as built_in
-from service.cli.events import heal as command
+from service.cli import outages
+from service.healing import missed_deliveries
 from service.healing.turn import POLLS
 from service.settings import InvalidSettings
+from service.store.inbox.healing import are_known
+from tests.chaos.proxy import open_proxy
 from tests.cli.at_stack import run_at
 from tests.cli.deployment import Ran
 from tests.healing.missed import HOUR, failed, installed
-from tests.stack import Host, Stack, open_stack
+from tests.stack import Host, Stack, open_host, open_stack
 from tests.telnyx_events import envelope, fresh_number, received_sms
 from tests.waiting import wait_for
 
@@ -108,7 +113,7 @@ def test_a_refused_key_ends_it(stack: Stack) -> None:
 
 
 def test_while_telnyx_is_out_it_waits(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(outages, "FIRST_PAUSE", 0.01)
     event_id, _ = missed(stack)
     stack.simulator.add_fault(kind="status", status=503, path="/webhook_deliveries", times=None)
     ended: list[Ran] = []
@@ -121,6 +126,36 @@ def test_while_telnyx_is_out_it_waits(stack: Stack, monkeypatch: pytest.MonkeyPa
     [ran] = ended
     assert (ran.code, "Trying again in" in ran.stderr) == (0, True)
     assert stack.recorded(event_id).arrived_by == "healed"
+
+
+def test_while_redis_is_out_it_waits(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    with (
+        open_proxy(Path(urlsplit(redis_url).path)) as proxy,
+        open_host(redis_url) as host,
+        open_stack(host, public_url=f"{host.url}/webhooks") as stack,
+    ):
+        installed(stack)
+        event_id, _ = missed(stack)
+
+        async def ask_in_vain(*arguments: Any) -> list[bool]:
+            if not told:
+                proxy.refuse()
+            return await are_known(*arguments)
+
+        def mend(*lines: str, err: bool) -> None:
+            told.extend(lines)
+            proxy.mend()
+
+        monkeypatch.setattr(missed_deliveries, "are_known", ask_in_vain)
+        monkeypatch.setattr(outages, "say", mend)
+        monkeypatch.setattr(outages, "FIRST_PAUSE", 0.01)
+        proxied = f"redis://127.0.0.1:{proxy.port}"
+        url = stack.settings.require_public_url()
+        ran = run_at(stack, "heal", RINGBACK_PUBLIC_URL=url, REDIS_URL=proxied)
+        healed = stack.recorded(event_id)
+    assert (ran.code, healed.arrived_by, len(told)) == (0, "healed", 1)
+    assert told[0].endswith("Trying again in 0.01 s.")
 
 
 def test_the_page_shows_the_output_of_the_command(stack: Stack) -> None:

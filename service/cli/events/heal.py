@@ -1,14 +1,16 @@
 """`ringback heal`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 import typer
-from telnyx import APIError, AsyncTelnyx
+from redis.asyncio import Redis
+from telnyx import APIError
 
 from service import clock
 from service.cli.connections import SECONDS
@@ -16,6 +18,7 @@ from service.cli.events.bulk import events
 from service.cli.events.filters import parse_moment
 from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption, YesOption
+from service.cli.outages import Outage, redis_outage, through_outages
 from service.cli.output import confirm, fail, say, say_json
 from service.cli.rich_output import print_table, progress
 from service.cli.telnyx.session import ANSWER_SECONDS
@@ -34,8 +37,6 @@ from service.store.inbox.accept import starting_traces
 from service.store.store import Store
 
 MOST_SHOWN = 50
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds before Telnyx is asked again while it cannot be reached."""
 
 Since = Annotated[
     int | None,
@@ -58,7 +59,7 @@ def heal(
     It reads Telnyx's deliveries to RINGBACK_PUBLIC_URL, messages whose end did not come, and opt-outs. It has the
     registrations read too. Without --since it goes on where the last turn ended. Workers do the same every hour.
 
-    While Telnyx cannot be reached, it waits. Killed at any step, it can be run again.
+    While Telnyx or Redis cannot be reached, it waits. Killed at any step, it can be run again.
 
     Exit codes: 0 healed, or nothing was missed, 1 something could not be healed, or Telnyx refuses, or no Redis. 2 bad
     usage, or RINGBACK_PUBLIC_URL is not set.
@@ -103,18 +104,16 @@ async def _run(
     ):
         store = Store.of(redis, settings)
         turn = HealingTurn(telnyx, store, settings, act, uncertain_too=uncertain_too)
-        report = await turn.start(since)
+        report, outage_of = await turn.start(since), partial(_outage, redis)
         try:
-            await _waiting(lambda: _turn(turn, report))
+            await through_outages(lambda: _turn(turn, report), outage_of)
         finally:
             if act:
                 await tell(store, report)
         if not act:
             return report, None
-        await ask_polls(store)
-        opt_outs: list[ListReading] = []
-        await _waiting(lambda: _read_opt_outs(telnyx, store, report.since, opt_outs))
-        return report, opt_outs[0]
+        await through_outages(lambda: ask_polls(store), outage_of)
+        return report, await through_outages(lambda: read_opt_outs(telnyx, store, since=report.since), outage_of)
 
 
 @asynccontextmanager
@@ -137,26 +136,11 @@ async def _turn(turn: HealingTurn, report: HealReport) -> None:
             pass
 
 
-async def _read_opt_outs(telnyx: AsyncTelnyx, store: Store, since: float, into: list[ListReading]) -> None:
-    into.append(await read_opt_outs(telnyx, store, since=since))
-
-
-async def _waiting(work: Callable[[], Any]) -> None:
-    """Do some work, and again while Telnyx cannot be reached."""
-    pause = FIRST_PAUSE
-    while True:
-        try:
-            await work()
-        except APIError as error:
-            refusal = classify_error(error)
-            if refusal.kind != "later":
-                raise
-            wait = max(pause, refusal.after or 0.0)
-            say(f"Telnyx: {refusal.detail}. Trying again in {wait:g} s.", err=True)
-            await asyncio.sleep(wait)
-            pause = min(2 * pause, LONGEST_PAUSE)
-        else:
-            return
+def _outage(redis: "Redis", error: Exception) -> Outage | None:
+    if not isinstance(error, APIError):
+        return redis_outage(redis, error)
+    refusal = classify_error(error)
+    return Outage(f"Telnyx: {refusal.detail}", refusal.after or 0.0) if refusal.kind == "later" else None
 
 
 @asynccontextmanager

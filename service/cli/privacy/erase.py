@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 
 import typer
 
 from service.cli.connections import with_redis
 from service.cli.options import NumberArgument, YesOption, number_or_short_code
+from service.cli.outages import redis_outage, through_outages
 from service.cli.output import confirm, say
 from service.cli.rich_output import progress
 from service.security.masking import mask_number
@@ -25,7 +27,7 @@ def erase(number: NumberArgument, *, yes: YesOption = False) -> None:
 
     The events stay, without their content, so that nothing is accepted or sent again. A worker erases open events when
     they have ended. The number's opt-out or opt-in stays: as a keyed hash where RINGBACK_ENCRYPTION_KEY is set, else
-    under the number itself. Telnyx's own records are not touched.
+    under the number itself. Telnyx's own records are not touched. Through an outage of Redis it waits, and goes on.
 
     Exit codes: 0 erased, 1 not confirmed, no Redis, or an unreadable body, 2 it is no number.
     """
@@ -37,7 +39,7 @@ def erase(number: NumberArgument, *, yes: YesOption = False) -> None:
         say(f"{event_id}: cannot be read ({why}), so nobody can tell whether it names the number", err=True)
     if erased.unread:
         say(
-            f"{erased.unread} events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold."
+            f"{len(erased.unread)} events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold."
             " They may name the number: add the key, after a comma, and erase again.",
             err=True,
         )
@@ -46,8 +48,11 @@ def erase(number: NumberArgument, *, yes: YesOption = False) -> None:
 
 
 async def _erase(store: Store, number: str) -> tuple[Erased, bool]:
+    begun = Erased()
     with progress("Looking through events", (await counts(store)).accepted) as advance:
-        erased = await erasure.erase(store, number, progress=advance)
+        erased = await through_outages(
+            lambda: erasure.erase(store, number, progress=advance, begun=begun), partial(redis_outage, store.redis)
+        )
     return erased, await erasure.forget_old_writes(store.redis)
 
 
@@ -60,7 +65,7 @@ def _receipt(number: str) -> str:
 
 def _told(erased: Erased, *, rewritten: bool) -> Iterator[str]:
     """Yield the lines of the receipt: erased data, and data that stays."""
-    yield f"Looked through {erased.looked_at} events."
+    yield f"Looked through {len(erased.looked_at)} events."
     yield f"Erased: {erased.bodies} bodies, the texts of {erased.effects} effects, {erased.states} message states,"
     yield f"  {erased.remembered} other things that were remembered of the number."
     if erased.still_open:

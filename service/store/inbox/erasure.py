@@ -1,5 +1,6 @@
 """Erasing what is known of a number: found by looking through everything, in steps that hold nobody up."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -28,44 +29,49 @@ class Erased:
 
     The events `still_open` are erased when they end, `unread` ones no key opens. `failed` says why others could not be
     read. `opt_out` says how the number's consent is kept: `hidden`, `plain` without a key, or not at all.
-    `still_found` are the events that a search for the number finds afterwards.
+    `still_found` are the events that a search for the number finds afterwards. Of the events `looked_at`, those `named`
+    name the number.
     """
 
-    looked_at: int = 0
+    looked_at: set[str] = field(default_factory=set)
+    named: list[str] = field(default_factory=list)
     bodies: int = 0
     effects: int = 0
     states: int = 0
     remembered: int = 0
     still_open: list[str] = field(default_factory=list)
-    unread: int = 0
+    unread: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
     opt_out: str = ""
     still_found: list[str] = field(default_factory=list)
 
 
-async def erase(store: Store, number: str, *, progress: Callable[[int], None] = lambda _: None) -> Erased:
+async def erase(
+    store: Store,
+    number: str,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+    begun: Erased | None = None,
+) -> Erased:
     """Erase all that is known of a number but its consent. `progress` is called with numbers of events.
+
+    `begun` is filled meanwhile. One that an outage cut off goes on, and reads no event twice.
 
     Raises:
         redis.exceptions.RedisError: some of it may be left. Doing it again is harmless.
     """
-    plain, erased = canonical_number(number) or number, Erased()
-    mention = NumberMatcher.of(plain)
-    async for page in _pages(store):
-        named = [each for each in page if await _names(store, each, mention, erased)]
-        await _erase_events(store, named, erased)
-        erased.looked_at += len(page)
-        progress(len(page))
+    plain, erased = canonical_number(number) or number, begun or Erased()
+    await _erase_again(store, erased)
+    await _erase_from_events(store, NumberMatcher.of(plain), erased, progress)
     forms = list(dict.fromkeys([*store.encryption.forms(plain), number]))
     await _erase_states(store, forms, erased)
-    erased.remembered = await store.redis.delete(
+    erased.remembered += await store.redis.delete(
         *(key(form) for form in forms for key in (store.keys.replies, store.keys.rcs))
     )
     erased.remembered += await forget_number(store, plain)
     erased.opt_out = await _erase_opt_out(store, plain)
     about = digests_of(plain, store.encryption)
-    async for page in matching(store, EventFilter(about=about)):
-        erased.still_found += page
+    erased.still_found = [each async for page in matching(store, EventFilter(about=about)) for each in page]
     return erased
 
 
@@ -85,16 +91,34 @@ async def forget_old_writes(redis: "Redis") -> bool:
     return True
 
 
-async def _pages(store: Store) -> AsyncIterator[list[str]]:
-    """Yield the ids of all events, in no order, each once.
+async def _erase_again(store: Store, erased: Erased) -> None:
+    """Erase the events that an earlier attempt has found. A server that lost its latest writes has them whole again."""
+    erased.effects, erased.still_open = 0, []
+    for start in range(0, len(erased.named), PAGE):
+        await _erase_events(store, erased.named[start : start + PAGE], erased)
 
-    A scan misses nothing that is there all the time. Ranks shift while other events expire or are dropped.
+
+async def _erase_from_events(
+    store: Store, mention: NumberMatcher, erased: Erased, progress: Callable[[int], None]
+) -> None:
+    async for page in _pages(store):
+        unseen = [each for each in page if each not in erased.looked_at]
+        names = await asyncio.gather(*(_names(store, each, mention, erased) for each in unseen))
+        named = [each for each, is_named in zip(unseen, names, strict=True) if is_named]
+        await _erase_events(store, named, erased)
+        erased.named += named
+        erased.looked_at.update(unseen)
+        progress(len(unseen))
+
+
+async def _pages(store: Store) -> AsyncIterator[list[str]]:
+    """Yield the ids of all events, in no order, some twice.
+
+    A scan misses nothing that is there all the time. Ranks shift while other events expire or are dropped. It always
+    begins at the front, since a server that was started again reads an earlier position as another one.
     """
-    seen: set[str] = set()
     async for found in in_pages(store.redis.zscan_iter(store.keys.events, count=PAGE), PAGE):
-        ids = [event_id for each, _ in found if (event_id := each.decode(errors="replace")) not in seen]
-        seen.update(ids)
-        yield ids
+        yield list(dict.fromkeys(each.decode(errors="replace") for each, _ in found))
 
 
 async def _names(store: Store, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
@@ -113,7 +137,8 @@ async def _names(store: Store, event_id: str, mention: NumberMatcher, erased: Er
         return False
     if record is not None:
         sealed = record.sealed_under is not None or "body" in record.damaged
-        erased.unread += sealed or any(each.unread for each in effects)
+        if sealed or any(each.unread for each in effects):
+            erased.unread.add(event_id)
     return False
 
 
