@@ -93,9 +93,14 @@ class HealingTurn:
 
 
 async def ask_polls(store: Store, names: Sequence[str] = POLLS) -> None:
-    """Let the handlers that read registrations run at once. A time at which no worker ran is not made up for."""
+    """Let the handlers that read registrations run at once. A time at which no worker ran is not made up for.
+
+    They run once for a turn, even if it is cut off and begins again. What a first attempt left half-way, the next one
+    completes.
+    """
+    last = int(((await begin(store)).turn_at or 0.0) * 1000)
     now = clock.now()
-    events = [NewEvent.derived(f"heal:{name}:{int(now * 1000)}", CRON + name, {}, "cron", at=now) for name in names]
+    events = [NewEvent.derived(f"heal:{name}:{last}", CRON + name, {}, "cron", at=now) for name in names]
     if events:
         await accept(store, events)
 

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from handlers import router as built_in
 from service.cli import outages
 from service.healing import missed_deliveries
-from service.healing.turn import POLLS
+from service.healing.turn import POLLS, ask_polls
 from service.settings import InvalidSettings
 from service.store.inbox.healing import are_known
 from tests.chaos.proxy import open_proxy
@@ -67,6 +68,15 @@ def test_it_has_the_registrations_read_at_once(stack: Stack) -> None:
     assert heal(stack).code == 0
     paths = {"/messaging_tollfree/verification/requests", "/messaging_hosted_number_orders"}
     wait_for(lambda: paths <= {each.path for each in stack.simulator.requests})
+
+
+def test_polls_are_asked_once_for_a_turn_that_begins_again(stack: Stack) -> None:
+    for _ in range(2):
+        stack.ask(ask_polls)
+    for _ in range(2):
+        assert heal(stack).code == 0
+    ids = stack.ask(lambda store: store.redis.zrange(store.keys.events, 0, -1))
+    assert Counter(each.split(b":")[1].decode() for each in ids) == dict.fromkeys(POLLS, 2)
 
 
 def test_a_delivery_that_cannot_be_healed_is_named_with_exit_code_1(stack: Stack) -> None:

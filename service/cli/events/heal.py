@@ -105,6 +105,8 @@ async def _run(
         store = Store.of(redis, settings)
         turn = HealingTurn(telnyx, store, settings, act, uncertain_too=uncertain_too)
         report, outage_of = await turn.start(since), partial(_outage, redis)
+        if act:
+            await through_outages(lambda: ask_polls(store), outage_of)
         try:
             await through_outages(lambda: _turn(turn, report), outage_of)
         finally:
@@ -112,7 +114,6 @@ async def _run(
                 await tell(store, report)
         if not act:
             return report, None
-        await through_outages(lambda: ask_polls(store), outage_of)
         return report, await through_outages(lambda: read_opt_outs(telnyx, store, since=report.since), outage_of)
 
 
