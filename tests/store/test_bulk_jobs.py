@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from service.store.inbox.accept import counts
 from service.store.inbox.handler_records import HandlerRecord
@@ -27,6 +29,7 @@ from service.worker.maintenance import Maintenance
 from tests.cli.conftest import deployment as deployment  # noqa: PLC0414 - a fixture
 from tests.cli.deployment import Deployment
 from tests.stack import make_settings
+from tests.store.half_way import new_world
 
 ANN = Actor("ann", "dashboard")
 WHY = EventFilter(died="greet", reason="why")
@@ -239,3 +242,20 @@ def test_jobs_are_listed_newest_first_and_forgotten(deployment: Deployment) -> N
     deployment.redis.delete(deployment.keys.job(first))
     assert [each.id for each in deployment.ask(read_jobs)] == [second]
     assert deployment.redis.zcard(deployment.keys.jobs) == 1
+
+
+@pytest.mark.anyio
+async def test_a_creation_that_fails_half_way_leaves_no_job_and_hinders_none(server: "Redis") -> None:
+    world = new_world(server)
+    for world.redis.fail_at in (1, 2, 3):
+        with pytest.raises(ResponseError):
+            await create_job(world.store, RETRY, ANN, ids=[])
+    world.redis.fail_at = 0
+    assert await read_jobs(world.store) == []
+    job = await create_job(world.store, RETRY, ANN, ids=[])
+    places = await world.redis.zrange(world.keys.jobs_due, 0, -1)
+    # Nobody has them, and the job comes last.
+    await world.redis.zadd(world.keys.jobs_due, {each: int(each == job.encode()) for each in places})
+    while (due := await due_job(world.store)) is not None:
+        await carry_out(world.store, due)
+    assert [each.state for each in await read_jobs(world.store)] == ["done"]

@@ -202,7 +202,7 @@ async def test_one_that_is_claimed_alone_passes_none_that_came_before(lane: Numb
 
 
 @pytest.mark.parametrize("was_claimed", [False, True])
-async def test_a_lone_claim_looks_at_no_more_than_5000_earlier_events(lane: Numbered, was_claimed: bool) -> None:
+async def test_a_lone_claim_looks_at_no_more_than_5000_earlier_events(lane: Numbered, *, was_claimed: bool) -> None:
     await lane.accept_without_number("a")
     if was_claimed:
         await lane.claim()
@@ -210,7 +210,6 @@ async def test_a_lone_claim_looks_at_no_more_than_5000_earlier_events(lane: Numb
     store = lane.store
     await pending(store.redis.zadd(store.keys.queue, {f"another-{number}": 1 for number in range(5_000)}))
     assert ("a" in await lane.claim(only="a")) == was_claimed
-
 
 
 async def test_one_that_a_worker_without_order_has_is_not_passed(lane: Numbered) -> None:

@@ -47,6 +47,8 @@ async def carry_out(store: Store, job_id: str, *, on_batch: OnBatch = _nobody) -
     """
     job = await read_job(store, job_id)
     if job is None:
+        # Its place must not stand before that of every other job.
+        await store.redis.zrem(store.keys.jobs_due, job_id)
         return None
     run = _Run(store, job, on_batch)
     while await _whole_turn(run):
