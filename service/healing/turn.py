@@ -95,8 +95,8 @@ class HealingTurn:
 async def ask_polls(store: Store, names: Sequence[str] = POLLS) -> None:
     """Let the handlers that read registrations run at once. A time at which no worker ran is not made up for.
 
-    They run once for a turn, even if it is cut off and begins again. What a first attempt left half-way, the next one
-    completes.
+    They run once for a turn, even if it is cut off and begins again. So the next attempt completes one that failed
+    half-way.
     """
     last = int(((await begin(store)).turn_at or 0.0) * 1000)
     now = clock.now()

@@ -8,6 +8,6 @@ local id = ARGV[1]
 local HELD = 10000
 redis.call('ZADD', ns .. ':jobs_due', now + HELD, id)
 redis.call('ZADD', ns .. ':jobs', now, id)
--- Last: what failed half-way is no job, and whoever wanted it asks again. A worker removes its place.
+-- Last: one that failed half-way is no job. Its creator asks again, and a worker removes its place.
 redis.call('HSET', ns .. ':job:' .. id, 'created_at', now, unpack(ARGV, 2))
 return now
