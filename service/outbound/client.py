@@ -52,13 +52,18 @@ def open_client(
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
     """
-    one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP)
-    network = KeptConnections(lambda: httpx.AsyncHTTPTransport(verify=tls_context(), limits=one), most=MAX_CONNECTIONS)
+    network = KeptConnections(one_connection, most=MAX_CONNECTIONS)
     transport = _transport(network, store, settings, metrics, tracing)
     client = sdk_on(settings, _SharedClient(transport=transport, timeout=TIMEOUT))
     # The SDK imports a resource when it is first used. A handler should not wait for that.
     _ = client.messages.rcs
     return client
+
+
+def one_connection() -> httpx.AsyncHTTPTransport:
+    """Return a transport with one connection, which stays open for `KEEP` seconds."""
+    one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP)
+    return httpx.AsyncHTTPTransport(verify=tls_context(), limits=one)
 
 
 def _transport(

@@ -185,6 +185,14 @@ def test_with_a_key_nothing_of_the_number_is_left_in_what_opt_outs_hold(deployme
     assert [each["number"] for each in listed] == [encryption.hide(ANN)]
 
 
+def test_effects_whose_key_is_away_are_told_of(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrive(deployment, "1", {"to": [{"phone_number": BOB}]})
+    sent_for(replace(deployment, encryption=Sealer(parse_keys(KEY))), "1", ANN)
+    ran = deployment.run("erase", ANN, "--yes")
+    assert ran.code == 1
+    assert "1 events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold" in ran.stderr
+
+
 def test_nobody_is_erased_without_asking_and_nothing_without_a_number(kept: Deployment) -> None:
     before = bodies(kept)
     assert kept.run("erase", ANN).code == 1

@@ -9,6 +9,7 @@ import pytest
 from service import Context, Event, Router
 from service.outcome import Dead
 from service.store.inbox import dead_letters
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.records import EventRecord
 from service.store.store import Store
 from tests.cli.deployment import Deployment
@@ -285,3 +286,13 @@ def test_persons_at_once_while_workers_run_do_no_harm(stack: Stack, operator: Op
     operator.run("events", "list")
     for body in bodies:
         assert messages_to(stack, body["data"]["payload"]["number"]) == 1
+
+
+def test_runs_that_are_an_empty_list_are_left_out(deployment: Deployment) -> None:
+    deployment.accept("one")
+    deployment.finish("one", greet=HandlerRecord("dead", attempts=1))
+    key = deployment.keys.event("one")
+    deployment.redis.hset(key, "h:greet", '{"state": "dead", "runs": []}')
+    assert deployment.run("dead", "retry", "one", "--yes").code == 0
+    stored = deployment.redis.hget(key, "h:greet")
+    assert b'"runs"' not in (stored or b"")  # type: ignore[operator]

@@ -10,9 +10,8 @@ import httpx
 import pytest
 
 from service.outbound import sender
+from service.outbound.client import one_connection
 from service.outbound.sender import KeptConnections
-
-ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
 
 @dataclass
@@ -62,8 +61,7 @@ async def serving() -> AsyncIterator[Server]:
 
 
 def client(most: int) -> httpx.AsyncClient:
-    kept = KeptConnections(lambda: httpx.AsyncHTTPTransport(limits=ONE), most=most)
-    return httpx.AsyncClient(transport=kept, timeout=20)
+    return httpx.AsyncClient(transport=KeptConnections(one_connection, most=most), timeout=20)
 
 
 async def get(http: httpx.AsyncClient, server: Server, *, times: int) -> None:

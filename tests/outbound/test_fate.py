@@ -101,6 +101,8 @@ def test_a_toll_free_request_is_read_back_before_it_goes_again() -> None:
     assert step(recent, TOLL_FREE) == "look_up"
     assert after_look_up(recent, TOLL_FREE, NOW, "why").step == "send_again"
     assert after_look_up(old, TOLL_FREE, NOW, "why").step == "give_up"
+    erased = entry(sent=NOW - 1000, body=None)
+    assert after_look_up(erased, TOLL_FREE, NOW, "why").step == "give_up"
 
 
 @pytest.mark.parametrize(

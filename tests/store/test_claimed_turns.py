@@ -191,6 +191,12 @@ async def test_one_that_is_left_to_other_workers_is_not_passed(lane: Numbered) -
     assert lane.woken == ["b"]
 
 
+async def test_a_claim_notes_which_handlers_run_in_order(lane: Numbered) -> None:
+    await lane.claim(ordered={**KEEP, "late": ["test.late"]})
+    [known] = await pending(lane.store.redis.hmget(lane.store.keys.counts, ["orderings"]))
+    assert json.loads(known)["late"]["types"] == ["test.late"]
+
+
 async def test_one_that_is_claimed_alone_passes_none_that_came_before(lane: Numbered) -> None:
     await lane.accept("a", "b", "c")
     assert await lane.claim(only="b") == {"b": "ask"}

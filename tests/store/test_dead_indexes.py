@@ -1,10 +1,12 @@
 """A search for dead events looks only through the indexes of causes that can hold them."""
 
+import orjson
 import pytest
 from redis.asyncio import Redis
 
 from service.store.inbox.search import EventFilter, _dead_indexes
 from service.store.operators.issues import read_issues
+from tests.pending import pending
 from tests.store.half_way import new_world
 from tests.store.half_way_scenarios import then
 from tests.store.script_calls import dead, running
@@ -37,3 +39,15 @@ async def test_the_index_of_all_further_reasons_may_hold_any(server: "Redis") ->
     await then(dead("a"), dead("b", reason="other"))(world)
     assert len(await _dead_indexes(world.store, EventFilter(state="dead", reason="late"))) == 1
     assert len(await _dead_indexes(world.store, EventFilter(state="dead", reason="why"))) == 2
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("known", "kept"), [(999, "why"), (1000, "other")])
+async def test_a_thousand_causes_are_kept_apart(server: "Redis", known: int, kept: str) -> None:
+    world = new_world(server)
+    await pending(
+        world.redis.hset(f"{world.keys.namespace}:causes", mapping={f"{each:016}": "{}" for each in range(known)})
+    )
+    await dead("a")(world)
+    causes = await pending(world.redis.hgetall(f"{world.keys.namespace}:causes"))
+    assert {orjson.loads(each).get("reason") for each in causes.values()} == {None, kept}

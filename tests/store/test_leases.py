@@ -128,6 +128,26 @@ def test_an_overdue_event_loses_its_lease_and_the_lapse_counts(stack: Stack) -> 
     assert len(leases.claim("v")) == 1
 
 
+def test_a_damaged_state_that_names_a_counter_counts_as_open(stack: Stack) -> None:
+    leases = Leases(stack)
+    leases.accept("x")
+    stack.ask(lambda store: store.redis.hset(store.keys.event("x"), "state", "accepted"))  # type: ignore[arg-type, return-value]
+    assert leases.claim("w") == []
+    [lease] = leases.claim("w", 2)
+    leases.ask(finish, [HandlerResults.of(lease, {"one": HandlerRecord("done")}, release=True)])
+    assert leases.record("x").state == "done"
+    assert leases.ask(audit).clean
+
+
+def test_all_overdue_events_of_a_worker_end_and_a_damaged_count_begins_at_one(stack: Stack) -> None:
+    leases = Leases(stack)
+    leases.accept("x", "y", "z")
+    held_by_w = leases.claim("w")
+    stack.ask(lambda store: store.redis.hset(store.keys.event("z"), "lapses", "odd"))  # type: ignore[arg-type, return-value]
+    lost = leases.renew("w", *(held(each, "overdue") for each in held_by_w))
+    assert (sorted(lost), [leases.lapses(each) for each in "xyz"]) == (["x", "y", "z"], [1, 1, 1])
+
+
 def test_after_two_lapses_an_event_runs_alone_and_after_the_third_it_is_dead(stack: Stack) -> None:
     leases = Leases(stack)
     leases.accept("x")

@@ -1,7 +1,9 @@
 """The owner of a deployment's slot in a cluster, by what its servers say."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from redis import exceptions
@@ -9,6 +11,7 @@ from redis.crc import key_slot
 
 from service.processes.redis_url import Address, RedisTarget
 from service.store.cluster import SlotOwner
+from tests.chaos.proxy import open_proxy
 
 FIRST, SECOND, THIRD = ("one", 7001), ("two", 7002), ("three", 7003)
 SLOT = key_slot(b"{ns}")
@@ -74,3 +77,11 @@ def test_servers_that_an_answer_names_are_asked_when_the_others_are_gone() -> No
 def test_without_an_owner_it_is_said(answers: Mapping[Address, Any]) -> None:
     with pytest.raises(exceptions.ConnectionError, match="no server of the cluster owns the slot"):
         owner(answers).find()
+
+
+def test_a_server_that_is_in_no_cluster_is_no_owner(redis_url: str) -> None:
+    with open_proxy(Path(urlsplit(redis_url).path)) as proxy:
+        target = RedisTarget((("127.0.0.1", proxy.port),), cluster=True)
+        with pytest.raises(exceptions.ConnectionError, match="no server of the cluster") as raised:
+            SlotOwner(target, "{ns}", {}).find()
+    assert "cluster support disabled" in str(raised.value.__cause__)

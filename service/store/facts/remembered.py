@@ -189,7 +189,7 @@ async def compare_and_set(
     """
     args: list[Argument] = [kind, subject, before or b"", after]
     args += (pack_event(arrival, store.encryption) for arrival in raised)
-    return bool(await store.run("compare_and_set", *args))
+    return int(await store.run("compare_and_set", *args)) == 1
 
 
 async def forget_snapshot(store: Store, kind: str, subject: str) -> None:

@@ -211,7 +211,7 @@ async def finish(
     `at_turn` is called with the id and the handler of each event that waited for one of these.
     """
     states, woken = await store.run("finish", *finishing(endings))
-    if woken and at_turn is not None:
+    if at_turn is not None:
         for event_id, handler in zip(woken[::2], woken[1::2], strict=True):
             at_turn(event_id.decode(), handler.decode())
     return [state.decode() for state in states]

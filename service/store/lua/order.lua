@@ -87,7 +87,7 @@ local function read_unkeyed()
   local found = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', ns .. ':unkeyed', '-inf', string.format('(%.0f', latest), 'LIMIT', 0, MAX_UNKEYED)) do
     local f = redis.pcall('HMGET', event_key(id), 'state', 'lease_until')
-    if f.err or f[1] ~= 'open' then
+    if f[1] ~= 'open' then
       redis.call('ZREM', ns .. ':unkeyed', id)
     elseif not (patient and (tonumber(f[2]) or 0) > now) then
       found[#found + 1] = { id, unpack(redis.call('HGETALL', event_key(id))) }

@@ -24,6 +24,6 @@ local function delete_event(id)
   -- The record goes last but for the index by which the caller found the event. So one that failed half-way is found once
   -- more.
   redis.call('DEL', event)
-  collect_end('ZREM', state or 'done', id)
+  collect_end('ZREM', state, id)
   write_changes()
 end
