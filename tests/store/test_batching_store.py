@@ -12,6 +12,7 @@ from service.outbound.handler_run_state import Run, current_run
 from service.store.batching import Batcher, BatchingStore
 from service.store.connection import connect
 from service.store.inbox.records import whole_number
+from service.store.store import check_cancelled
 from service.worker.held_leases import note_tasks
 from tests.stack import Stack
 
@@ -180,3 +181,17 @@ def test_without_an_interval_a_batch_leaves_at_once() -> None:
 
 def test_a_batch_with_enough_items_waits_for_no_interval() -> None:
     assert in_batches("ab", interval=60.0) == ["first", "ab"]
+
+
+def test_outside_of_a_task_nothing_was_cancelled() -> None:
+    async def look() -> None:
+        looked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def look_here() -> None:
+            check_cancelled()
+            looked.set_result(None)
+
+        asyncio.get_running_loop().call_soon(look_here)
+        await asyncio.wait_for(looked, timeout=5)
+
+    asyncio.run(look())

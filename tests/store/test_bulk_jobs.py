@@ -74,6 +74,11 @@ def test_a_job_takes_the_events_of_its_filter_and_no_others(deployment: Deployme
     assert deployment.run("audit").code == 0
 
 
+def test_a_job_that_finds_nothing_is_done_with_nothing(deployment: Deployment) -> None:
+    ended = ran(deployment, created(deployment, RETRY))
+    assert (ended.state, ended.total, ended.done) == ("done", 0, 0)
+
+
 @pytest.mark.parametrize(("action", "state"), [("drop", "gone"), ("replay", "open")])
 def test_events_are_dropped_and_replayed_likewise(deployment: Deployment, action: str, state: str) -> None:
     died(deployment, "one", "two")

@@ -179,7 +179,7 @@ async def test_none_runs_before_an_earlier_event_whose_number_nobody_has_compute
 
 
 async def test_one_that_is_left_to_other_workers_is_not_passed(lane: Numbered) -> None:
-    both = {**KEEP, "free": ["test.two"]}
+    both = {**KEEP, "free": ["test.two", "test.three"]}
     await register(lane.store, both, by_number=["keep", "free"])
     await lane.accept("a", event_type="test.two")
     await lane.accept("b", event_type="test.one")
@@ -207,15 +207,19 @@ async def test_one_that_is_claimed_alone_passes_none_that_came_before(lane: Numb
     assert lane.woken == ["b", "c"]
 
 
-@pytest.mark.parametrize("was_claimed", [False, True])
-async def test_a_lone_claim_looks_at_no_more_than_5000_earlier_events(lane: Numbered, *, was_claimed: bool) -> None:
+@pytest.mark.parametrize(
+    ("earlier", "was_claimed", "is_claimed"), [(4_999, False, True), (5_000, False, False), (5_000, True, True)]
+)
+async def test_a_lone_claim_looks_at_no_more_than_5000_earlier_events(
+    lane: Numbered, earlier: int, *, was_claimed: bool, is_claimed: bool
+) -> None:
     await lane.accept_without_number("a")
     if was_claimed:
         await lane.claim()
         await lane.give_back("a")
     store = lane.store
-    await pending(store.redis.zadd(store.keys.queue, {f"another-{number}": 1 for number in range(5_000)}))
-    assert ("a" in await lane.claim(only="a")) == was_claimed
+    await pending(store.redis.zadd(store.keys.queue, {f"another-{number}": 1 for number in range(earlier)}))
+    assert ("a" in await lane.claim(only="a")) == is_claimed
 
 
 async def test_one_that_a_worker_without_order_has_is_not_passed(lane: Numbered) -> None:

@@ -18,7 +18,7 @@ from service.store.facts.recipients import KnownMessage, KnownRecipient
 from service.store.inbox.accept import NewEvent
 from service.store.store import Store
 from tests.pending import pending
-from tests.store.half_way import new_world
+from tests.store.half_way import T, new_world
 
 SEALER = Sealer((EncryptionKey(b"k" * 32),))
 WHOLE = {
@@ -239,3 +239,17 @@ def test_a_status_says_whether_the_message_came_and_nothing_shows_a_number() -> 
         "NewEvent(identity='one', type='test.x')",
         "MessageRecipient(message_id='m', status='sent')",
     ]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("state", "busy"), [("started", True), ("done", False)])
+async def test_only_a_request_under_way_is_in_the_hands_of_another_run(
+    server: "Redis", state: str, *, busy: bool
+) -> None:
+    world = new_world(server)
+    lease = {"state": "open", "lease": "w:1", "lease_until": T + 1}
+    await pending(world.redis.hset(world.keys.event("one"), mapping=lease))
+    held = {**WHOLE, "state": state, "holder": "one", "token": "w:1"}
+    await pending(world.redis.hset(f"{world.keys.namespace}:effect:e", mapping=held))
+    assert (await ledger.read_entry(world.store, "two", "e", "another")).busy == busy
+    assert not (await ledger.read_entry(world.store, "one", "e", "r")).busy

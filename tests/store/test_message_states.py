@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from service.events import read_envelope
+from service.events.message import MessageStatus, RecipientStatus
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
 from service.store.facts.message_states import MessageState, Purpose, Recipient, read_state
@@ -19,6 +20,7 @@ from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.transfer import ImportedEvent, import_events
 from service.store.store import Store
 from tests.pending import pending
+from tests.store.half_way import T, new_world
 from tests.telnyx_events import Body, envelope, finalized_rcs
 
 ANN, BOB, MASKED = "+13125550101", "+13125550102", "+1312555****"
@@ -332,3 +334,18 @@ def test_the_same_of_two_carriers_stays_in_either_order(states: States, order: t
 def test_states_do_not_stay_for_ever(states: States) -> None:
     states.arrive(event((ANN, "delivered")))
     assert 6 * 86_400_000 < states.left() <= 7 * 86_400_000
+
+
+@pytest.mark.anyio
+async def test_a_message_under_way_is_asked_for_during_ten_days(server: "Redis") -> None:
+    world = new_world(server)
+
+    async def sent(message_id: str, *, days: float) -> list[bytes]:
+        world.redis.now = int(T + days * 86_400_000)
+        said = MessageStatus(message_id, "SMS", (RecipientStatus(ANN, "sent", "T"),))
+        await accept(world.store, [NewEvent(message_id, "message.sent", b"{}", "webhook", message=said)])
+        return await pending(world.redis.zrange(f"{world.keys.namespace}:under_way", 0, -1))
+
+    await sent("first", days=0)
+    assert await sent("second", days=10) == [b"first", b"second"]
+    assert await sent("third", days=10.02) == [b"second", b"third"]

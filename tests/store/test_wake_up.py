@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
+from service.store.connection import connect
 from service.store.inbox import accept
 from service.store.inbox.leases import ClaimedEvents, ClaimRequest
 from service.store.inbox.wake_up import claim_ahead, claim_when_woken
@@ -98,3 +100,15 @@ def test_a_claim_ahead_says_that_it_is_sent(stack: Stack) -> None:
     assert claimed is not None
     assert [each.record.id for each in claimed.leases] == ["an-event"]
     assert told == ["sent"]
+
+
+def test_claims_ahead_give_their_connection_back(stack: Stack) -> None:
+    async def claim_twice(store: Store) -> list[int]:
+        await store.redis.script_load(script("claim").text)
+        async with connect(stack.redis_url, timeout=10, connections=1) as one:
+            lone = Store(one, store.namespace, store.encryption)
+            requests = [replace(REQUEST, number=number) for number in (1, 2, 3)]
+            claims = [await claim_ahead(lone, each, sent=lambda: None) for each in requests]
+        return [len(each.leases) for each in claims if each is not None]
+
+    assert stack.ask(claim_twice) == [0, 0, 0]
