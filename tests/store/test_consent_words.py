@@ -88,7 +88,7 @@ def test_an_opt_in_is_right_after_the_latest_opt_out() -> None:
     assert Consent(OUT, Opposed(7.0)).opt_in_time(3.0) == 7.001
     assert Consent(Opposed(8.0), OUT).opt_in_time(3.0) == 8.001
     assert Consent().opt_in_time(3.0) == 3.0
-    assert Consent(Opposed(0.0)).opt_in_time(0.0) == 0.001
+    assert Consent().opt_in_time(0.0) == 0.001
 
 
 def test_a_stop_within_the_same_millisecond_counts() -> None:

@@ -82,8 +82,7 @@ class Consent:
 
     def opt_in_time(self, now: float) -> float:
         """Return a time for an opt-in: `now`, or right after the latest opt-out, as Telnyx's clock may be ahead."""
-        outs = (each.out_at for each in (self.said, self.put))
-        return max([now, *(at + 0.001 for at in outs if at is not None)])
+        return max(now, max(self.said.out_at or 0, self.put.out_at or 0) + 0.001)
 
     def opted_out_since(self, moment: float) -> bool:
         """Return whether the number is opted out, or was at some time since `moment`."""

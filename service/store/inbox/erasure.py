@@ -55,7 +55,7 @@ async def erase(
 ) -> Erased:
     """Erase all that is known of a number but its consent. `progress` is called with numbers of events.
 
-    `begun` is filled meanwhile. One that an outage cut off goes on, and reads no event twice.
+    `begun` is filled meanwhile. One that an outage cut off goes on with the page that it had reached.
 
     Raises:
         redis.exceptions.RedisError: some of it may be left. Doing it again is harmless.
@@ -102,7 +102,7 @@ async def _erase_from_events(
     store: Store, mention: NumberMatcher, erased: Erased, progress: Callable[[int], None]
 ) -> None:
     async for page in _pages(store):
-        unseen = [each for each in page if each not in erased.looked_at]
+        unseen = [each for each in dict.fromkeys(page) if each not in erased.looked_at]
         names = await asyncio.gather(*(_names(store, each, mention, erased) for each in unseen))
         named = [each for each, is_named in zip(unseen, names, strict=True) if is_named]
         await _erase_events(store, named, erased)
@@ -118,7 +118,7 @@ async def _pages(store: Store) -> AsyncIterator[list[str]]:
     begins at the front, since a server that was started again reads an earlier position as another one.
     """
     async for found in in_pages(store.redis.zscan_iter(store.keys.events, count=PAGE), PAGE):
-        yield list(dict.fromkeys(each.decode(errors="replace") for each, _ in found))
+        yield [each.decode(errors="replace") for each, _ in found]
 
 
 async def _names(store: Store, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
