@@ -220,7 +220,7 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(
         keeping_up(stack, **age)
         scripts += stack.ask(durations)
     assert stack.ask(accept.counts).accepted == 391 * 256 - 10_000 + 40 * 256
-    assert (len(accepts), len(scripts) >= 400) == (40, True)
+    assert (len(accepts), len(scripts) >= 40) == (40, True)
     for share in (0.5, 0.9):
         told = f"{share:.0%} of upkeep: {at_most(share, scripts)} µs, of accepts: {at_most(share, accepts)} µs"
         warnings.warn(told, UserWarning, stacklevel=1)
