@@ -30,6 +30,7 @@ class Drawing:
     """Choices by a number, the same on every machine."""
 
     def __init__(self, number: int) -> None:
+        self.number = number
         self._random = Random(number)
 
     def below(self, limit: int) -> int:

@@ -1,18 +1,20 @@
 """Scripts that fail half-way: each call of a script runs on the real server, and one of its writes is refused."""
 
+import hashlib
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 import service.store
 from service.security.encryption import PLAIN
 from service.store.keys import Keys
-from service.store.scripts import script
+from service.store.scripts import Script, script
 from service.store.store import ARQ_JOB, Store
 from tests.pending import pending
 
@@ -27,6 +29,7 @@ LONGER = 600_000
 REFUSED = "HALFWAY refused by the test"
 
 _HEAD = """
+local fail_at, now = tonumber(table.remove(ARGV)), tonumber(table.remove(ARGV))
 local server, reads, written = redis, {}, 0
 for each in ('%(reads)s'):gmatch('%%S+') do reads[each] = true end
 local function later(command, ...)
@@ -38,10 +41,10 @@ local function later(command, ...)
   return unpack(words)
 end
 local redis = setmetatable({ call = function(command, ...)
-  if command == 'TIME' then return { '%(seconds)d', '%(micros)d' } end
+  if command == 'TIME' then return { ('%%d'):format(now / 1000), ('%%d'):format(now %% 1000 * 1000) } end
   if not reads[command] then
     written = written + 1
-    if written == %(fail_at)d then
+    if written == fail_at then
       error({ err = '%(refused)s: ' .. command .. ' ' .. tostring((...)) })
     end
   end
@@ -65,21 +68,26 @@ class FaultyRedis:
 
     async def evalsha(self, digest: str, number_of_keys: int, *args: Any) -> Any:
         """Run a script that service.store.scripts knows, as it would run, but for time and fault."""
-        head = _HEAD % {
-            "reads": READS,
-            "seconds": self.now // 1000,
-            "micros": self.now % 1000 * 1000,
-            "fail_at": self.fail_at,
-            "refused": REFUSED,
-            "longer": LONGER,
-        }
-        shebang, _, text = self.texts[digest].partition("\n")
+        under_test = _under_test(self.texts[digest])
+        call = partial(self.redis.evalsha, under_test.digest, number_of_keys, *args, self.now, self.fail_at)
         try:
-            return await pending(self.redis.eval(f"{shebang}\n{head}{text}", number_of_keys, *args))
+            return await pending(call())
+        except NoScriptError:
+            await pending(self.redis.script_load(under_test.text))
+            return await self.evalsha(digest, number_of_keys, *args)
         except ResponseError as error:
             if REFUSED in str(error):
                 self.refused.append(str(error).partition(f"{REFUSED}: ")[2])
             raise
+
+
+@cache
+def _under_test(text: str) -> Script:
+    """Return a script's text as it runs here. Its last two arguments are the time and the number of the fault."""
+    shebang, _, body = text.partition("\n")
+    head = _HEAD % {"reads": READS, "refused": REFUSED, "longer": LONGER}
+    changed = f"{shebang}\n{head}{body}"
+    return Script(changed, hashlib.sha1(changed.encode(), usedforsecurity=False).hexdigest())
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,14 @@ from redis.asyncio import Redis
 from service import clock
 from service.processes import embedded_server
 from service.store.connection import connect
+from tests.store.bound_scenarios import BOUNDS
 from tests.store.claim_scenarios import CLAIMS
 from tests.store.consent_scenarios import CONSENT, MESSAGES, PREFLIGHTS
 from tests.store.drawn_claims import DRAWN_CLAIMS
 from tests.store.drawn_notices import DRAWN_NOTICES
+from tests.store.drawn_order import DRAWN_ORDER
 from tests.store.drawn_scenarios import DRAWN
+from tests.store.edge_scenarios import EDGES
 from tests.store.effect_scenarios import EFFECTS
 from tests.store.gate_scenarios import BLOCKS, GATE
 from tests.store.half_way import Scenario, World, new_world
@@ -53,6 +56,9 @@ ALL = (
     *DRAWN,
     *DRAWN_CLAIMS,
     *DRAWN_NOTICES,
+    *DRAWN_ORDER,
+    *EDGES,
+    *BOUNDS,
 )
 MINUTE = 60_000
 

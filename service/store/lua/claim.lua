@@ -46,7 +46,7 @@ local function read(event)
   local flat, f = redis.call('HGETALL', event), {}
   for i = 1, #flat, 2 do f[flat[i]] = flat[i + 1] end
   return { flat = flat, fields = f, state = f.state, lease = f.lease, leased = f.lease and (tonumber(f.lease_until) or 0) > now,
-    lapses = tonumber(f.lapses or '0') or 0, handlers = f.handlers, order = f.order, type = f.type, received_at = tonumber(f.received_at),
+    lapses = tonumber(f.lapses) or 0, handlers = f.handlers, order = f.order, type = f.type, received_at = tonumber(f.received_at),
     bytes = #(f.body or '') }
 end
 

@@ -12,7 +12,7 @@ local results, wanted, most_due = cjson.decode(ARGV[6]), tonumber(ARGV[7]), tonu
 local job, ids, due = ns .. ':job:' .. id, ns .. ':job_ids:' .. id, ns .. ':jobs_due'
 local KEPT = 7 * 86400000
 local f = redis.call('HMGET', job, 'state', 'done', 'runner', 'runner_until')
-local state, done = f[1] or 'gone', tonumber(f[2] or '0') or 0
+local state, done = f[1] or 'gone', tonumber(f[2]) or 0
 
 -- A cancelled job still counts what its last turn did.
 if number > 0 and place == done then

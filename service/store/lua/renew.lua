@@ -20,7 +20,7 @@ local lost, runs = {}, {}
 local function end_overdue(id, token, about)
   local event, blocked = event_key(id), about ~= '' and cjson.decode(about) or nil
   local f = redis.call('HMGET', event, 'lease', 'lapse_tokens', 'lapses', 'notes', 'blocked')
-  local tokens, lapses, places = f[2] or '', tonumber(f[3] or '0') or 0, decoded(f[5]) or {}
+  local tokens, lapses, places = f[2] or '', tonumber(f[3]) or 0, decoded(f[5]) or {}
   local at, till = tokens:find(token .. ' ', 1, true)
   if f[1] ~= token and not at then return end
   if not tokens:find('overdue/' .. token .. ' ', 1, true) then
@@ -50,7 +50,7 @@ end
 for _, id in ipairs(redis.call('SMEMBERS', ns .. ':lapsed:' .. worker)) do
   local event, tokens, any = event_key(id), '', false
   local f = redis.call('TYPE', event).ok == 'hash' and redis.call('HMGET', event, 'lapse_tokens', 'lapses', 'notes') or {}
-  local lapses = tonumber(f[2] or '0') or 0
+  local lapses = tonumber(f[2]) or 0
   for token in (f[1] or ''):gmatch('%S+') do
     if worker_of(token) == worker then any = true else tokens = tokens .. token .. ' ' end
   end

@@ -62,9 +62,9 @@ end
 
 -- block: no send before a time. The line of requeued sends grows by the lost time.
 local function block(bucket, wait, f, refusals)
-  local before, last_place, till = tonumber(f[1] or 0), tonumber(f[2] or 0), now + wait
+  local before, last_place, till = tonumber(f[1] or now), tonumber(f[2] or now), now + wait
   -- The server's clock was put back.
-  if before > now + MAX_BLOCK then before = 0 end
+  if before > now + MAX_BLOCK then before = now end
   if till <= before then return end
   local fields = refusals and { 'refusals', refusals } or {}
   if last_place > now then append(fields, 'last_new', last_place + till - math.max(before, now)) end
@@ -76,7 +76,7 @@ local function update_bucket(bucket)
   local refusals = tonumber(f[3] or 0)
   if report.wait then
     block(bucket, report.wait, f)
-  elseif report.limited and tonumber(f[1] or 0) <= now then
+  elseif report.limited and tonumber(f[1] or now) <= now then
     -- Those that were on their way when the block began count once.
     block(bucket, math.min(1000 * 2 ^ refusals, report.longest_pause), f, math.min(refusals + 1, 10))
   end

@@ -6,7 +6,7 @@
 -- Cost:   O(1)
 local answer = {}
 for i, counter in ipairs(redis.call('HMGET', ns .. ':counts', 'accepted', 'done', 'ignored', 'dead', 'open')) do
-  answer[i] = tonumber(counter or 0) or 0
+  answer[i] = tonumber(counter) or 0
 end
 for _, index in ipairs({ ':events', ':ended', ':dead' }) do
   answer[#answer + 1] = redis.call('ZCARD', ns .. index)

@@ -50,7 +50,7 @@ local function next_slot(slots, asked, before, blocked_until, most, window, now)
   for i = 0, before do
     local at = length + i - most + 1
     first = at > 0 and tonumber(at > length and theirs[at - length] or taken[at])
-    slot = math.max(now, blocked_until, last or 0, first and first + window or 0)
+    slot = math.max(now, blocked_until, last or now, first and first + window or now)
     if last and slot > now then slot = math.max(slot, last + window / most) end
     theirs[#theirs + 1], last = slot, slot
   end
@@ -62,9 +62,9 @@ end
 local function find_slot(asked, before, now)
   local bucket, slots = ns .. ':bucket:' .. asked.product, ns .. ':slots:' .. asked.product
   local f = redis.call('HMGET', bucket, 'blocked_until', 'reported_limit', 'reported_until', 'last_new', 'last_requeued', 'refusals')
-  local blocked_until, last_new, last_requeued = tonumber(f[1] or 0), tonumber(f[4] or 0), tonumber(f[5] or 0)
+  local blocked_until, last_new, last_requeued = tonumber(f[1] or now), tonumber(f[4] or now), tonumber(f[5] or now)
   -- Nobody is blocked for longer than that: the server's clock was put back.
-  if blocked_until > now + MAX_BLOCK then blocked_until = 0 end
+  if blocked_until > now + MAX_BLOCK then blocked_until = now end
   -- Any window of so many ms may hold `most` slots. A lower limit of Telnyx's counts for a while.
   local limit = math.min(asked.limit, f[2] and tonumber(f[3]) > now and tonumber(f[2]) or math.huge)
   local most, window = math.max(1, math.floor(limit)), 1000 / math.min(limit, 1) + GUARD

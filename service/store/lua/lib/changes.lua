@@ -42,7 +42,7 @@ local function counters()
   if counted then return counted end
   counted = {}
   local stored = redis.call('HMGET', ns .. ':counts', 'sequence', 'orderings', unpack(COUNTERS))
-  sequence, stored_orderings = tonumber(stored[1] or '0') or 0, stored[2]
+  sequence, stored_orderings = tonumber(stored[1]) or 0, stored[2]
   for i, name in ipairs(COUNTERS) do counted[name] = tonumber(stored[i + 2] or '0') end
   return counted
 end

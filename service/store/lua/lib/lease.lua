@@ -35,7 +35,7 @@ end
 local function kill_poison(id, blocked)
   local event = event_key(id)
   local f = redis.call('HMGET', event, 'alone', 'lapses', 'handlers', 'notes', 'blocked')
-  local lapses = tonumber(f[2] or '0') or 0
+  local lapses = tonumber(f[2]) or 0
   if not f[1] or lapses < MAX_LAPSES then return end
   -- Where handlers of the event have blocked the event loop, by their names.
   local places, open, guilty, fields = decoded(f[5]) or {}, {}, false, {}
@@ -69,6 +69,6 @@ local function record_lapse(id, token)
     redis.call('PEXPIRE', ns .. ':lapsed:' .. worker, DAY)
   end
   redis.call('HSET', event, 'lapse_tokens', ((f[1] or '') .. token .. ' '):sub(-MAX_LAPSE_TOKENS),
-    'lapses', (tonumber(f[2] or '0') or 0) + (announced and 0 or 1),
+    'lapses', (tonumber(f[2]) or 0) + (announced and 0 or 1),
     'notes', noted(f[3], announced and 'left_behind' or 'lapsed', { worker = worker }))
 end

@@ -25,7 +25,7 @@ local function rerun_handlers(event, names, what, by, more)
     reasons[name] = handler.reason or ''
   end
   local f = redis.call('HMGET', event, 'lapses', 'notes')
-  if (tonumber(f[1] or '0') or 0) > 2 then append(fields, 'lapses', 2) end
+  if (tonumber(f[1]) or 0) > 2 then append(fields, 'lapses', 2) end
   -- A worker that was killed as it gave its lease back may have left it. That is no lapse of the run to come.
   redis.call('HDEL', event, 'alone', 'lease', 'lease_until')
   redis.call('HSET', event, 'notes', noted(f[2], what, reasons, by), unpack(fields))
