@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from service.security.encryption import PLAIN
 from service.store.inbox import accept, order
-from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord, HandlerState
 from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish
 from tests.store.drawn_scenarios import Drawing, seen, series
 from tests.store.half_way import Scenario, T, World
@@ -98,9 +98,16 @@ def places_are_asked_for(drawing: Drawing) -> Step:
     return seen(act, hgetall="turns", zrange=f"unkeyed {LANES}")
 
 
+def ended_as(state: HandlerState, due: int, *, has_turn: bool) -> HandlerRecord:
+    """Return what a handler leaves that has ended, or waits until it is due (ms)."""
+    if state == "waiting":
+        return HandlerRecord(state, due=due, ran=1, has_turn=int(has_turn))
+    return HandlerRecord(state, reason="r", error="e") if state == "dead" else HandlerRecord(state)
+
+
 def handlers_end(drawing: Drawing) -> Step:
     ids, share = ids_of(drawing), drawing.below(3)
-    drawn = [drawing.one_of("done", "done", "done", "dead", "waiting") for _ in HANDLERS]
+    drawn: list[HandlerState] = [drawing.one_of("done", "done", "done", "dead", "waiting") for _ in HANDLERS]
     release, due, has_turn = drawing.below(4) > 0, T + drawing.below(90_000), drawing.below(2) == 0
 
     async def act(world: World) -> Any:
@@ -110,9 +117,7 @@ def handlers_end(drawing: Drawing) -> Step:
             record = await accept.find(world.store, each)
             if record is not None and names:
                 ended = {
-                    name: HandlerRecord(state, due=due, ran=1, has_turn=int(has_turn))
-                    if state == "waiting"
-                    else HandlerRecord(state, **({"reason": "r", "error": "e"} if state == "dead" else {}))
+                    name: ended_as(state, due, has_turn=has_turn)
                     for name, state in zip(HANDLERS, drawn, strict=True)
                     if name in names
                 }

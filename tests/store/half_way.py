@@ -69,7 +69,7 @@ class FaultyRedis:
     async def evalsha(self, digest: str, number_of_keys: int, *args: Any) -> Any:
         """Run a script that service.store.scripts knows, as it would run, but for time and fault."""
         under_test = _under_test(self.texts[digest])
-        call = partial(self.redis.evalsha, under_test.digest, number_of_keys, *args, self.now, self.fail_at)
+        call = partial(self.redis.evalsha, under_test.digest, number_of_keys, *args, str(self.now), str(self.fail_at))
         try:
             return await pending(call())
         except NoScriptError:

@@ -3,6 +3,7 @@
 import asyncio
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -215,7 +216,7 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(
     ages = [{"body_retention": 0.0}] * 20 + [{"retention": 0.0}] * 20
     for turn, age in enumerate(ages):
         stack.ask(durations)
-        stack.ask(lambda store, first=200_000 + 256 * turn: accept_256(store, first))
+        stack.ask(partial(accept_256, first=200_000 + 256 * turn))
         accepts += stack.ask(durations)
         keeping_up(stack, **age)
         scripts += stack.ask(durations)
