@@ -121,7 +121,7 @@ class Scenario:
     """A call of one script: what has to be there before, and the call itself, which may be repeated.
 
     `ignored` are parts of what is stored that repetition may change: `key` or `key|field`. `again_answers` says that
-    the repetition's answer is what the first would have been.
+    the repetition's answer is what the first would have been. `slotted` puts all keys into one slot, as on a cluster.
     """
 
     name: str
@@ -130,6 +130,7 @@ class Scenario:
     ignored: tuple[str, ...] = ()
     same_answer: bool = True
     repaired: tuple[str, ...] = ()
+    slotted: bool = False
 
 
 def all_scripts() -> dict[str, str]:
@@ -138,9 +139,11 @@ def all_scripts() -> dict[str, str]:
     return {each.digest: each.text for each in found}
 
 
-def new_world(server: "Redis") -> World:
+def new_world(server: "Redis", *, slotted: bool = False) -> World:
     """Return an empty deployment, whose scripts run at a fixed time."""
-    return World(Store(cast("Redis", FaultyRedis(server, all_scripts())), f"t{uuid.uuid4().hex[:12]}", PLAIN))
+    namespace = f"t{uuid.uuid4().hex[:12]}"
+    redis = cast("Redis", FaultyRedis(server, all_scripts()))
+    return World(Store(redis, f"{{{namespace}}}" if slotted else namespace, PLAIN))
 
 
 async def _value(redis: Any, key: bytes) -> Any:

@@ -31,6 +31,7 @@ from tests.store.half_way_scenarios import SCENARIOS
 from tests.store.healing_scenarios import HEALING, IMPORTS
 from tests.store.index_scenarios import INDEXES
 from tests.store.notice_scenarios import CAUSES, NOTICES, QUEUES
+from tests.store.rare_scenarios import RARE
 from tests.store.reader_scenarios import READERS
 from tests.store.search_scenarios import JOBS, SEARCHES
 
@@ -59,13 +60,14 @@ ALL = (
     *DRAWN_ORDER,
     *EDGES,
     *BOUNDS,
+    *RARE,
 )
 MINUTE = 60_000
 
 
 async def result_of(server: "Redis", scenario: Scenario) -> dict[str, Any]:
     """Return what a scenario answers and leaves, as JSON has it."""
-    world = new_world(server)
+    world = new_world(server, slotted=scenario.slotted)
     try:
         with clock.moved(lambda: world.redis.now / 1000):
             await scenario.arrange(world)

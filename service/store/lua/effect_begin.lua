@@ -24,7 +24,7 @@ local known = redis.call('HMGET', entry, 'version', 'state', 'sends', 'unconfirm
 local function find_refusal(wanted)
   local missing, message = unreadable_consent(wanted.keys), wanted.message
   if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
-  local since = message and message.since >= 0 and message.since or nil
+  local since = message and message.since >= 0 and message.since
   for _, forms in ipairs(wanted.recipients) do
     if opted_out(forms, since) then return { 'opted_out' } end
   end

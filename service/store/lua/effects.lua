@@ -13,7 +13,7 @@ for _, entry in ipairs(name == '' and entries_of(id) or { ns .. ':effect:' .. na
   local kind = redis.call('TYPE', entry).ok
   local answer = kind == 'hash' and redis.call('HGETALL', entry) or { 'event', id }
   local f = kind == 'hash' and redis.call('HMGET', entry, 'state', 'run', 'holder', 'token', 'version') or {}
-  local busy = f[1] == 'started' and f[2] ~= run and f[3] and f[4] and is_leased(f[3], f[4])
+  local busy = f[1] == 'started' and f[2] ~= run and f[3] and is_leased(f[3], f[4])
   table.insert(answer, 1, busy and '1' or '0')
   table.insert(answer, 1, entry:sub(#ns + #':effect:' + 1))
   if kind ~= 'none' and f[5] ~= NEVER_BEGUN then append(answers, answer) end

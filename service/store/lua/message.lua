@@ -43,7 +43,7 @@ for _, form in ipairs(duplicated) do redis.call('HSET', message.key, 'double_del
 
 -- preflight: whether a message to a recipient could go now. `free`: the message's state does not stand against it.
 local function preflight(forms, effect, known, wanted, state, free)
-  local since = wanted.since >= 0 and wanted.since or nil
+  local since = wanted.since >= 0 and wanted.since
   local missing = unreadable_consent(names)
   local found = { known and 1 or 0, opted_out(forms, since) and 1 or 0, missing, {}, {} }
   local too_old = wanted.fresh_until >= 0 and tonumber(state.held or at) > wanted.fresh_until

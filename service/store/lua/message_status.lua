@@ -6,7 +6,7 @@
 -- Answer: for each message: {id, types joined by commas, {form, status, source, carrier, sent (an event's id), held (ms)} …}: the form is
 --         '' for a recipient whose number cannot be read. Unknown values are ''. A message without such a recipient is left out.
 -- Cost:   O(fields of the messages)
-local only = ARGV[1] ~= '' and cjson.decode(ARGV[1]) or nil
+local only = ARGV[1] ~= '' and cjson.decode(ARGV[1])
 local answers = {}
 
 local function forms_in(fields)

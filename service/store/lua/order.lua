@@ -21,7 +21,7 @@ local function read_event(words, number)
   for i = 3, #words do fields[#FIXED + i - 2] = 'h:' .. words[i][1] end
   local f = redis.call('HMGET', event_key(words[1]), unpack(fields))
   local event = { id = words[1], key = event_key(words[1]), asks = words[2] ~= '', number = number, order = f[2], handlers = {} }
-  event.is_open, event.place = f[1] == 'open', f[5] or string.format('%.0f', (tonumber(f[6] or '') or now) * 1000)
+  event.is_open, event.place = f[1] == 'open', sequence_of(words[1], { sequence = f[5], received_at = f[6] })
   event.sequence = tonumber(event.place)
   event.holds = event.is_open and f[3] == words[2] and (tonumber(f[4]) or 0) > now
   for i = 3, #words do

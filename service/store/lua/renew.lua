@@ -37,10 +37,10 @@ local function end_overdue(id, token, about)
   settle(id, true)
 end
 
--- token_of: the token of an event's lease, nil where it has none. A damaged record has none, and hinders no other event.
+-- token_of: the token of an event's lease, false where it has none. A damaged record has none, and hinders no other event.
 local function token_of(id)
   local token = redis.pcall('HGET', event_key(id), 'lease')
-  return type(token) == 'string' and token or nil
+  return type(token) == 'string' and token
 end
 
 for i = FIRST, #ARGV, 4 do

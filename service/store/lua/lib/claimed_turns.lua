@@ -39,7 +39,7 @@ local function take_turn(each, name, lane, ordered, worker)
   return before
 end
 
--- take_turns: the answer of a claim about the turns of an event. Nil where all its handlers in order (name → types) may run. Else
+-- take_turns: the answer of a claim about the turns of an event. Nothing where all its handlers in order (name → types) may run. Else
 -- CLAIMED.ask, or those that follow an event on this worker, with that.
 local function take_turns(each, ordered, worker)
   local follows, go = {}, each.record.order ~= UNKEYED
@@ -53,7 +53,7 @@ local function take_turns(each, ordered, worker)
     if turn ~= 'go' and turn ~= 'ask' then follows[#follows + 1] = name .. ' ' .. turn end
   end
   if not go or (#follows > 0 and #follows < #each.names) then return CLAIMED.ask end
-  return #follows > 0 and table.concat(follows, '\n') or nil
+  return #follows > 0 and table.concat(follows, '\n')
 end
 
 -- only_lane: the lane of an event that is new and has one handler, which runs in order (nil: any other)

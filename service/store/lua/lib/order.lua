@@ -147,7 +147,7 @@ local function sequence_of(id, f)
     local read = redis.call('HMGET', event_key(id), 'sequence', 'received_at')
     f = { sequence = read[1], received_at = read[2] }
   end
-  return tonumber(f.sequence or '') and f.sequence or string.format('%.0f', (tonumber(f.received_at or '') or now) * 1000)
+  return tonumber(f.sequence) and f.sequence or string.format('%.0f', (tonumber(f.received_at) or now) * 1000)
 end
 
 -- at_turn: the record (JSON) of a handler that waited for its turn and has it now

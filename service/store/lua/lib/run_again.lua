@@ -4,14 +4,14 @@
 -- Keys:   <ns>:event:<id>
 -- Cost:   O(record)
 
--- why_not_rerunnable: why an event that ended cannot be processed once more, or nil. `trusted`: an imported one may be, though
+-- why_not_rerunnable: why an event that ended cannot be processed once more, or nothing. `trusted`: an imported one may be, though
 -- its earlier effects are in no ledger of ours.
 local function why_not_rerunnable(event, trusted)
   local f = redis.call('HMGET', event, 'type', 'imported', 'cancelled')
   if redis.call('HEXISTS', event, 'body') == 0 then return 'no_body' end
   if f[1] == 'ringback.foreign_job' then return 'foreign' end
   if f[2] and not trusted then return 'imported' end
-  return f[3] and 'cancelled' or nil
+  return f[3] and 'cancelled'
 end
 
 -- rerun_handlers: let handlers run again as if for the first time. It is one write with `more` fields and the note of it, so
