@@ -8,7 +8,7 @@ local answer = {}
 local ids = ARGV[2] and { ARGV[2] } or redis.call('ZREVRANGE', ns .. ':jobs', 0, ARGV[1] - 1)
 for _, id in ipairs(ids) do
   local fields = redis.call('HGETALL', ns .. ':job:' .. id)
-  if #fields > 0 then
+  if fields[1] then
     append(answer, { id, unpack(fields) })
   elseif not ARGV[2] then
     redis.call('ZREM', ns .. ':jobs', id)

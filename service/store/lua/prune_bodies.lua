@@ -27,7 +27,7 @@ local function prune(id)
     local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
     outcomes[name] = { math.max(tonumber(handler.ran) or 0, tonumber(handler.attempts) or 0), handler.reason or '' }
   end
-  local pruned, numbers = next(outcomes) and cjson.encode(outcomes) or '{}', values[1] or ''
+  local pruned, numbers = cjson.encode(outcomes), values[1] or ''
   if size + #pruned > MAX_SIZE then pruned = '{}' end
   if numbers ~= '' and size + #pruned + #'numbers' + #numbers <= MAX_SIZE then append(record, 'numbers', numbers) end
   redis.call('HSET', ns .. ':pruning', 'pruned', pruned, unpack(record))

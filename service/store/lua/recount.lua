@@ -15,4 +15,4 @@ for name, number in pairs(right) do
   if known[name] ~= number then append(changed, name, number) end
 end
 if #changed > 0 then redis.call('HSET', ns .. ':counts', unpack(changed)) end
-return #changed > 0 and 1 or 0
+return next(changed) and 1 or 0

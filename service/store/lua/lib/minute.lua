@@ -23,7 +23,6 @@ local function holds_any(digests, wanted)
     while at and at % 4 ~= 1 do at = digests:find(each, at + 1, true) end
     if at then return true end
   end
-  return false
 end
 
 -- from_hex: digests in hex, with commas between

@@ -173,7 +173,7 @@ local function collect_settlement(id, f, results, given_back, quietly)
   if after == 'open' then
     score = math.max(score, tonumber(received_at))
     local known = redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id)
-    if tonumber(known or '') ~= score then requeue(id, score, quietly) end
+    if tonumber(known) ~= score then requeue(id, score, quietly) end
   else
     dequeue(ns .. ':' .. id)
   end
