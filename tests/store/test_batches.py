@@ -91,6 +91,15 @@ async def test_an_outage_that_outlasts_the_patience_is_a_timeout() -> None:
 
 
 @pytest.mark.anyio
+async def test_an_outage_is_known_until_a_batch_goes_through() -> None:
+    commits = Commits(Unreachable("x"))
+    batcher: Batcher[str, str] = Batcher(commits, passing=(Unreachable,), patience=30.0)
+    assert await batcher.submit("a") == "A"
+    assert (len(commits.batches), batcher.trouble) == (2, None)
+    await batcher.close(within=5)
+
+
+@pytest.mark.anyio
 async def test_nobody_waits_longer_than_the_timeout() -> None:
     commits = Commits(*[Unreachable("x")] * 100_000)
     told = await results(commits, "a", "b", timeout=0.02)

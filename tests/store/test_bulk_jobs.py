@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from service.store.inbox.accept import counts
+from service.store.inbox.dead_letters import RetryVerdict
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import renewal
 from service.store.inbox.maintenance import due
 from service.store.inbox.search import EventFilter
 from service.store.inbox.workers import WorkerSign
+from service.store.operators import job_runner
 from service.store.operators.audit_log import Actor
 from service.store.operators.bulk_jobs import (
     Job,
@@ -150,6 +153,35 @@ def test_a_cancelled_job_stops_at_its_batch_and_goes_on_when_it_is_resumed(deplo
     ended = ran(deployment, job)
     assert (ended.state, ended.changed) == ("done", len(ids))
     assert deployment.ask(lambda store: cancel_job(store, job)) == "done"
+
+
+def test_a_command_that_is_stopped_within_a_batch_carries_it_out_and_counts_it(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f"event-{each}" for each in range(2 * BATCH)]
+    died(deployment, *ids)
+    job = created(deployment, RETRY, ids)
+    perform = job_runner.perform
+
+    async def stopped(store: Store) -> None:
+        begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly(*batch: Any) -> list[RetryVerdict]:
+            begun.set()
+            await may_go_on.wait()
+            return await perform(*batch)
+
+        monkeypatch.setattr(job_runner, "perform", slowly)
+        running = asyncio.create_task(carry_out(store, job))
+        await begun.wait()
+        running.cancel()
+        asyncio.get_running_loop().call_soon(may_go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    deployment.ask(stopped)
+    assert known(deployment, job).done == known(deployment, job).changed == BATCH
+    assert states(deployment, *ids).count("open") == BATCH
 
 
 def test_another_process_takes_a_job_whose_process_has_vanished(
