@@ -14,10 +14,11 @@ local function compare(id)
   local event = event_key(id)
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned')
   local state, due, is_settled, left_open, _ = 'open', f[5] or f[6], false, nil, nil
+  local lease_until = tonumber(f[3])
   if f[7] then
     state, due = f[1], nil
-  elseif f[2] and (f[1] == 'open' or (tonumber(f[3]) or 0) > now) then
-    due = f[3]
+  elseif f[2] and lease_until and (f[1] == 'open' or lease_until > now) then
+    due = lease_until
   elseif f[4] then
     state, due, _, left_open = combined_state(event, names_of(f[4]))
     is_settled = true
