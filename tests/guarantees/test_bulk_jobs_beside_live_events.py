@@ -186,9 +186,9 @@ def test_a_job_is_cancelled_within_a_second_by_page_and_by_command_and_survives_
             by_page = time.monotonic() - began
             stops_where_it_is(fleet, number)
 
+            start = seconds_of(fleet, "jobs", "list")
             pages.post("/resume-job", data={"job": job})
             wait_for(lambda: running_job(fleet), seconds=30)
-            start = seconds_of(fleet, "jobs", "list")
             by_command = seconds_of(fleet, "jobs", "cancel", job)
             stops_where_it_is(fleet, number)
 
