@@ -197,8 +197,8 @@ def test_a_job_is_cancelled_within_a_second_by_page_and_by_command_and_survives_
             dashboard.kill()
         # On a machine that others use too, everything takes longer.
         busy = max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
-        # A command takes most of its time to start, as one that only reads does.
-        assert (by_page <= busy, by_command <= 2 * start + busy) == (True, True), (by_page, by_command, start, busy)
+        # A command has to start first, as one that only reads does.
+        assert (by_page <= busy, by_command <= start + busy) == (True, True), (by_page, by_command, start, busy)
         fleet.start_worker()
         wait_for(lambda: (ended := latest_job(fleet)) is not None and ended.state == "done", seconds=120)
         wait_for(lambda: fleet.counts().open == 0, seconds=60)

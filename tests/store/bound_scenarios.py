@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from tests.store.consent_scenarios import A, B, C, merging
-from tests.store.edge_scenarios import hashed, record, renewed
 from tests.store.gate_scenarios import acquire, report
 from tests.store.half_way import Scenario, T
 from tests.store.half_way_scenarios import (
@@ -17,7 +16,16 @@ from tests.store.half_way_scenarios import (
     putting,
     then,
 )
-from tests.store.script_calls import HOUR, dead, each_of, event, running
+from tests.store.script_calls import (
+    HOUR,
+    dead,
+    each_of,
+    event,
+    hashed,
+    record,
+    renewed,
+    running,
+)
 
 MINUTE = 60_000
 NOW = T // MINUTE
@@ -198,9 +206,9 @@ HELD = (
         then(*(parked_one(each) for each in "abc"), putting("sadd", "blocks", "outage", "other")),
         each_of(
             parked_one("d", by="other"),
-            putting("hset", "block:outage", mapping={"probe_at": 0, "detail": "d", "advice": "a"}),
+            hashed("block:outage", probe_at=0, detail="d", advice="a"),
             running("blocks_lift", "outage", 0),
-            putting("hset", "block:outage", mapping={"probe_at": 0, "detail": "d", "advice": "a"}),
+            hashed("block:outage", probe_at=0, detail="d", advice="a"),
             *(running("blocks_probe", each) for each in "01"),
             putting("hget", "block:outage", "probe_at"),
             putting("delete", "block:outage"),

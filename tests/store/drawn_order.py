@@ -1,7 +1,6 @@
 """Long series of a deployment whose handlers run in order, drawn by a fixed number: two workers, two numbers."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from service.security.encryption import PLAIN
@@ -10,7 +9,17 @@ from service.store.inbox.handler_records import HandlerRecord, HandlerState
 from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish
 from tests.store.drawn_scenarios import Drawing, seen, series
 from tests.store.half_way import Scenario, T, World
-from tests.store.half_way_scenarios import NUMBERED, Step, accepting, calling, nothing, putting, renewing, then
+from tests.store.half_way_scenarios import (
+    NUMBERED,
+    Step,
+    accepting,
+    calling,
+    nothing,
+    putting,
+    renewing,
+    then,
+    without_clock,
+)
 from tests.store.script_calls import HOUR, running
 
 MANY, FEW = tuple("abcdefghijklmnopqrstuvwxyz"), tuple("abcdef")
@@ -59,8 +68,7 @@ def a_worker_claims(drawing: Drawing) -> Step:
 
     async def act(world: World) -> Any:
         answer = await claim(world.store, request)
-        leases = sorted((replace(each, monotonic=0.0) for each in answer.leases), key=lambda each: each.record.id)
-        return leases, answer.next_in, answer.poison_suspects
+        return without_clock(answer.leases), answer.next_in, answer.poison_suspects
 
     return seen(act, hgetall="turns", zrange=f"queue {LANES}")
 
@@ -149,10 +157,10 @@ def people_act(drawing: Drawing) -> Step:
         running("dead_retry", "ann", "", "{}", drawing.one_of("greet", ""), "", "", "", *ids),
         running("replay", "ann", drawing.one_of("", "greet", "late"), drawing.below(2), 1, 0, "", *ids),
         running("dead_drop", "ann", "greet", "", HOUR, "", ids[0]),
-        running("cancel", drawing.one_of(*ids_of(drawing)), HOUR),
+        running("cancel", drawing.one_of(*every), HOUR),
         running("repair", *ids),
         running("audit_events", *every),
-        running("erase", drawing.one_of(*ids_of(drawing))),
+        running("erase", drawing.one_of(*every)),
         calling(order.register, {"late": TYPES["late"]}, by_number=drawing.one_of(["late"], [])),
         putting("hdel", f"event:{ids[0]}", "sequence"),
     )

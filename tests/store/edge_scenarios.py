@@ -1,6 +1,5 @@
-"""Records that are damaged, half-written or rare: what a script makes of them, next to those that are in order."""
+"""Records that are damaged or half-written: what a script makes of them, next to those that are in order."""
 
-import json
 from typing import Any
 
 from tests.store.half_way import Scenario, T, World
@@ -15,7 +14,18 @@ from tests.store.half_way_scenarios import (
     putting,
     then,
 )
-from tests.store.script_calls import HOUR, dead, each_of, event, looking_for_maintenance, running
+from tests.store.script_calls import (
+    HOUR,
+    dead,
+    each_of,
+    event,
+    hashed,
+    looking_for_maintenance,
+    queued,
+    record,
+    renewed,
+    running,
+)
 
 ODD_HANDLERS = {
     "h:greet": '{"state":"waiting","due":"soon","blocked_by":{},"reason":7}',
@@ -24,23 +34,12 @@ ODD_HANDLERS = {
 SETTLED = ("a", "b", "c", "d", "e", "f", "g")
 
 
-def own_job(script: str, identity: str, *args: Any, named: str = "") -> Step:
-    """A call of a script about a job of this deployment."""
+def quarantined(identity: str, *, reason: str = "no_job", said: str = "said", named: str = "") -> Step:
+    """The quarantine of a job of this deployment, by its own name unless another is given."""
 
     async def act(world: World) -> Any:
         job = world.keys.job_id(identity)
-        return await world.store.run(script, job, *args, named or job)
-
-    return act
-
-
-def queued(*identities: str) -> Step:
-    """Jobs in the queue, with what arq keeps of them, though there may be no event."""
-
-    async def act(world: World) -> Any:
-        for each in identities:
-            await world.redis.set(f"arq:job:{world.keys.job_id(each)}", f"data of {each}")
-            await world.redis.zadd(world.keys.queue, {world.keys.job_id(each): T - 1})
+        return await world.store.run("quarantine", job, reason, said, named or job)
 
     return act
 
@@ -57,18 +56,6 @@ def state_of(identity: str, state: str) -> Step:
     return act
 
 
-def hashed(key: str, **fields: Any) -> Step:
-    return putting("hset", key, mapping=fields)
-
-
-def record(**fields: Any) -> str:
-    return json.dumps(fields, separators=(",", ":"))
-
-
-def renewed(*quads: Any, answered: int = 9, blocked: Any = "", sign: Any = None, times: Any = "") -> Step:
-    return running("renew", "w", 20_000, answered, blocked, sign or {}, times, *quads)
-
-
 ABOUT = {"handler": "greet", "place": "app.py:3 in greet"}
 OTHER = {"handler": "late", "place": "app.py:9 in late"}
 QUARANTINES = (
@@ -76,17 +63,17 @@ QUARANTINES = (
         "a job that became an event is no foreign one",
         then(event("two"), queued("two", "gone", "was_done", "is_open", "named")),
         each_of(
-            own_job("quarantine", "two", "no_job", "said"),
-            own_job("quarantine", "gone", "no_job", "said"),
+            quarantined("two"),
+            quarantined("gone"),
             queued("gone"),
-            own_job("quarantine", "gone", "no_text", "said again"),
+            quarantined("gone", reason="no_text", said="said again"),
             state_of("was_done", "done"),
-            own_job("quarantine", "was_done", "no_job", "said"),
+            quarantined("was_done"),
             state_of("is_open", "open"),
-            own_job("quarantine", "is_open", "no_job", "said"),
-            own_job("quarantine", "named", "no_job", "said", named="a name"),
-            own_job("quarantine", "two", "no_job", "said", named="another"),
-            own_job("quarantine", "two", "no_job", "said"),
+            quarantined("is_open"),
+            quarantined("named", named="a name"),
+            quarantined("two", named="another"),
+            quarantined("two"),
             putting("zrange", "dead", 0, -1),
         ),
     ),
@@ -318,7 +305,7 @@ AUDITS = (
         ),
     ),
     Scenario(
-        "what expires is forgotten until then",
+        "expired events are forgotten up to a moment",
         then(dead("a"), dead("b", after=5), LEASED, ending("done", ids=("one",))),
         each_of(
             putting("set", "forgotten_until", T + 50),

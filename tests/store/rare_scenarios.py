@@ -6,7 +6,7 @@ from service.events.consent import ConsentChange
 from service.store.inbox import order
 from tests.store.claim_scenarios import asking
 from tests.store.consent_scenarios import A, B, C, merging, planned, said
-from tests.store.edge_scenarios import hashed, own_job, queued, record
+from tests.store.edge_scenarios import quarantined
 from tests.store.effect_scenarios import end, instead
 from tests.store.gate_scenarios import SIGNAL, acquire, report
 from tests.store.half_way import Scenario, T
@@ -27,7 +27,16 @@ from tests.store.half_way_scenarios import (
     putting,
     then,
 )
-from tests.store.script_calls import HOUR, dead, each_of, event, running
+from tests.store.script_calls import (
+    HOUR,
+    dead,
+    each_of,
+    event,
+    hashed,
+    queued,
+    record,
+    running,
+)
 
 KEY = "a" * 8
 
@@ -333,7 +342,7 @@ SLOTTED = (
         "jobs of other slots are left alone",
         queued("gone", "other"),
         each_of(
-            own_job("quarantine", "gone", "no_job", "said"),
+            quarantined("gone"),
             putting("zadd", "queue", {"of_nobody": 5}),
             running("quarantine", "of_nobody", "no_job", "said", "of_nobody"),
             claiming("greet"),

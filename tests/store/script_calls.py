@@ -74,3 +74,26 @@ def dead(identity: str, *, handler: str = "greet", reason: str = "why", after: i
     key = f"event:{identity}"
     fields = {"state": "dead", "handlers": json.dumps([handler]), f"h:{handler}": record, "ended_at": T + after}
     return then(event(identity), putting("hset", key, mapping=fields), running("repair", identity))
+
+
+def queued(*identities: str) -> Step:
+    """Jobs in the queue, with what arq keeps of them, though there may be no event."""
+
+    async def act(world: World) -> Any:
+        for each in identities:
+            await world.redis.set(f"arq:job:{world.keys.job_id(each)}", f"data of {each}")
+            await world.redis.zadd(world.keys.queue, {world.keys.job_id(each): T - 1})
+
+    return act
+
+
+def hashed(key: str, **fields: Any) -> Step:
+    return putting("hset", key, mapping=fields)
+
+
+def record(**fields: Any) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def renewed(*quads: Any, answered: int = 9, blocked: Any = "", sign: Any = None, times: Any = "") -> Step:
+    return running("renew", "w", 20_000, answered, blocked, sign or {}, times, *quads)

@@ -49,6 +49,13 @@ def created(deployment: Deployment, request: JobRequest, ids: Sequence[str] | No
     return deployment.ask(lambda store: create_job(store, request, ANN, ids=ids))
 
 
+def retrying(deployment: Deployment, number: int) -> tuple[list[str], str]:
+    """Return the ids of so many dead events, and a job that retries them."""
+    ids = [f"event-{each}" for each in range(number)]
+    died(deployment, *ids)
+    return ids, created(deployment, RETRY, ids)
+
+
 def known(deployment: Deployment, job: str) -> Job:
     found = deployment.ask(lambda store: read_job(store, job))
     assert found is not None
@@ -131,9 +138,7 @@ def test_a_counted_replay_can_be_cancelled(deployment: Deployment) -> None:
 
 
 def test_a_cancelled_job_stops_at_its_batch_and_goes_on_when_it_is_resumed(deployment: Deployment) -> None:
-    ids = [f"event-{each}" for each in range(3 * BATCH)]
-    died(deployment, *ids)
-    job = created(deployment, RETRY, ids)
+    ids, job = retrying(deployment, 3 * BATCH)
 
     async def cancelled(store: Store) -> None:
         def cancel(_: Job, __: Sequence[str], ___: Sequence[str]) -> None:
@@ -158,9 +163,7 @@ def test_a_cancelled_job_stops_at_its_batch_and_goes_on_when_it_is_resumed(deplo
 def test_a_command_that_is_stopped_within_a_batch_carries_it_out_and_counts_it(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = [f"event-{each}" for each in range(2 * BATCH)]
-    died(deployment, *ids)
-    job = created(deployment, RETRY, ids)
+    ids, job = retrying(deployment, 2 * BATCH)
     perform = job_runner.perform
 
     async def stopped(store: Store) -> None:
@@ -187,9 +190,7 @@ def test_a_command_that_is_stopped_within_a_batch_carries_it_out_and_counts_it(
 def test_another_process_takes_a_job_whose_process_has_vanished(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = [f"event-{each}" for each in range(2 * BATCH)]
-    died(deployment, *ids)
-    job = created(deployment, RETRY, ids)
+    ids, job = retrying(deployment, 2 * BATCH)
 
     async def vanish(store: Store) -> None:
         def fail(_: Job, __: Sequence[str], ___: Sequence[str]) -> None:
@@ -235,9 +236,7 @@ def test_a_worker_goes_on_with_a_job_that_nobody_carries_out(deployment: Deploym
 
 
 def test_a_job_waits_while_workers_have_enough_to_do(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    ids = [f"event-{each}" for each in range(4 * BATCH)]
-    died(deployment, *ids)
-    job = created(deployment, RETRY, ids)
+    _, job = retrying(deployment, 4 * BATCH)
     sign = WorkerSign("host:1", "0.1.0", 1, 100, "handlers:router", ())
     seen: list[int] = []
 

@@ -1,6 +1,5 @@
 """How long the memory lasts at today's rate, by what the server says of itself."""
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -91,18 +90,6 @@ def test_the_days_left_count_up_to_the_share_at_which_bodies_go() -> None:
     )
     assert MemoryForecast(9_000_000, 0, 10_000_000, 100, 1000).days == 0.0
     assert MemoryForecast(2_000_000, 0, 10_000_000, 100, 0).days is None
-
-
-def test_a_user_is_told_of_each_command_that_he_may_not_run(own_stack: Stack) -> None:
-    async def asked(store: Store) -> list[str]:
-        await store.redis.acl_setuser(
-            "few", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-zadd", "-hset", "-pexpire"]
-        )
-        settings = store.redis.connection_pool.connection_kwargs
-        async with Redis(unix_socket_path=settings["path"], username="few", password="any") as redis:
-            return await refusals(dataclasses.replace(store, redis=redis), worker_needs())
-
-    assert sorted(own_stack.ask(asked)) == ["the command HSET", "the command PEXPIRE", "the command ZADD"]
 
 
 def test_a_worker_needs_no_room_and_an_ingress_does(own_stack: Stack) -> None:

@@ -19,7 +19,7 @@ from service.cli.demo.stack import free_port
 from service.processes import embedded_server
 from service.security.encryption import PLAIN
 from service.store.connection import connect
-from service.store.permissions import CONNECTION_COMMANDS, Needs, ingress_needs, worker_needs
+from service.store.permissions import CONNECTION_COMMANDS, Needs, ingress_needs, refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.scripts import script
 from service.store.server_checks import check_server, trouble_working
@@ -149,6 +149,14 @@ async def test_a_server_without_info_and_config_is_one_warning(own_server: embed
         assert (found.risks, len(found.warnings)) == ([], 1)
         assert "INFO" in found.warnings[0]
         assert await trouble_working(Store(redis, "x", PLAIN), worker_needs()) is None
+
+
+@pytest.mark.anyio
+async def test_each_command_that_a_user_may_not_run_is_named(own_server: embedded_server.EmbeddedServer) -> None:
+    url = make_user(own_server, "~*", "&*", "+@all", "-zadd", "-hset", "-pexpire")
+    async with connect(url, timeout=5, connections=2) as redis:
+        found = await refusals(Store(redis, "x", PLAIN), worker_needs())
+    assert sorted(found) == ["the command HSET", "the command PEXPIRE", "the command ZADD"]
 
 
 @pytest.mark.anyio

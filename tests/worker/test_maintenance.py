@@ -1,6 +1,7 @@
 """Retention, room and repair: in small steps, and always with the sum in order."""
 
 import asyncio
+import statistics
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -222,14 +223,11 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(
         scripts += stack.ask(durations)
     assert stack.ask(accept.counts).accepted == 391 * 256 - 10_000 + 40 * 256
     assert (len(accepts), len(scripts) >= 40) == (40, True)
-    for share in (0.5, 0.9):
-        told = f"{share:.0%} of upkeep: {at_most(share, scripts)} µs, of accepts: {at_most(share, accepts)} µs"
-        warnings.warn(told, UserWarning, stacklevel=1)
-        assert at_most(share, scripts) <= at_most(share, accepts)
-
-
-def at_most(share: float, durations: list[int]) -> int:
-    return sorted(durations)[int(share * len(durations))]
+    typical = statistics.median(accepts)
+    slower = sum(each > typical for each in scripts)
+    told = f"{len(scripts)} scripts, of {statistics.median(scripts):.0f} µs; slower than {typical:.0f} µs: {slower}"
+    warnings.warn(told, UserWarning, stacklevel=1)
+    assert slower <= len(scripts) / 20, "a noisy machine may stall a few, what is too long is slow each time"
 
 
 @pytest.mark.more_rights("the test asks by MONITOR")

@@ -18,7 +18,7 @@ local state, done = f[1] or 'gone', tonumber(f[2]) or 0
 if number > 0 and place == done then
   local fields = { 'done', done + number }
   for verdict, more in pairs(results) do
-    append(fields, 'v:' .. verdict, (tonumber(redis.call('HGET', job, 'v:' .. verdict) or '0') or 0) + more)
+    append(fields, 'v:' .. verdict, (tonumber(redis.call('HGET', job, 'v:' .. verdict)) or 0) + more)
   end
   redis.call('HSET', job, unpack(fields))
   done = done + number

@@ -14,5 +14,6 @@ local changed = {}
 for name, number in pairs(right) do
   if known[name] ~= number then append(changed, name, number) end
 end
-if #changed > 0 then redis.call('HSET', ns .. ':counts', unpack(changed)) end
-return next(changed) and 1 or 0
+if not next(changed) then return 0 end
+redis.call('HSET', ns .. ':counts', unpack(changed))
+return 1

@@ -134,7 +134,7 @@ local function next_in_lane(handler, lane, id)
     local at = listed[1] == id and 3 or 1
     local first = listed[at]
     local f = first and standing(first, handler, lane)
-    if f or not first then return first, f, tonumber(listed[at + 1] or ''), listed[at + 2] ~= nil end
+    if f or not first then return first, f, tonumber(listed[at + 1]), listed[at + 2] ~= nil end
     redis.call('ZREM', lane_key(lane), first)
     redis.call('ZREM', turn_key(handler), first)
   until false

@@ -10,7 +10,7 @@ local LONG_SILENCE, KEYS_FORGOTTEN = 600000, 82800000
 -- lost.
 local function note_silence()
   local f = redis.call('HMGET', ns .. ':silence', 'alive', 'uncertain_before')
-  local since, uncertain_before = tonumber(f[1] or ''), tonumber(f[2] or '0')
+  local since, uncertain_before = tonumber(f[1]), tonumber(f[2] or '0')
   if not since or now - since < LONG_SILENCE then return uncertain_before end
   if now - since >= KEYS_FORGOTTEN then uncertain_before = since end
   redis.call('HSET', ns .. ':silence', 'from', since, 'to', now, 'uncertain_before', uncertain_before, 'alive', now)
