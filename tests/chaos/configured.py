@@ -1,5 +1,7 @@
 """The handlers and the policy of a chaos run."""
 
+from datetime import UTC, datetime, timedelta
+
 from tests.chaos.registrations import SENDERS, sender
 
 _RULE = """
@@ -8,9 +10,16 @@ name = "sender {place}"
 tags = ["sender {place}"]
 from = "{number}"
 """
-POLICY = (
-    "".join(_RULE.format(place=place, number=sender(place)) for place in range(SENDERS))
-    + """
+_POLICY = """
+[[rules]]
+name = "quiet hours"
+tags = ["quiet hours"]
+quiet_hours = {{ from = "{begin:%H:%M}", to = "{end:%H:%M}", time_zone = "UTC" }}
+
+[[rules]]
+name = "number pool"
+tags = ["number pool"]
+from = "profile"
 [[rules]]
 name = "patient"
 tags = ["patient"]
@@ -24,7 +33,14 @@ template = "Your order has news"
 [[rules]]
 name = "all others"
 """
-)
+
+
+def policy(quiet_until: datetime) -> str:
+    """Return the policy, with quiet hours that end at this full minute."""
+    senders = "".join(_RULE.format(place=place, number=sender(place)) for place in range(SENDERS))
+    end = quiet_until.astimezone(UTC)
+    return senders + _POLICY.format(begin=end - timedelta(hours=12), end=end)
+
 
 HANDLERS = """
 import asyncio
@@ -76,6 +92,16 @@ async def due(event: Event, ctx: Context) -> None:
 @mine.on("test.recall")
 async def recall(event: Event, ctx: Context) -> None:
     await ctx.cancel(event.payload["phone_number"])
+
+
+@mine.on("test.emit")
+async def emit(event: Event, ctx: Context) -> None:
+    await ctx.emit("test.emitted", dict(event.payload), key=event.payload["phone_number"])
+
+
+@mine.on("test.emitted")
+async def emitted(event: Event, ctx: Context) -> None:
+    await _send(event.payload["phone_number"], ctx, "emitted")
 
 
 @mine.on("test.lane", ordered_by="number")

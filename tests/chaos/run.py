@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,8 +22,9 @@ from service.store.inbox.healing import begin
 from service.testing.simulator.api.call import RequestLog
 from tests.chaos import progress, registrations
 from tests.chaos.backends import Backend, open_backend
-from tests.chaos.configured import HANDLERS, POLICY
-from tests.chaos.deployment import Slot, deployed
+from tests.chaos.configured import HANDLERS, policy
+from tests.chaos.customer import FORWARDED, Customer, open_customer
+from tests.chaos.deployment import SKEW, Slot, deployed
 from tests.chaos.proxy import open_proxy
 from tests.chaos.schedule import Strike, plan
 from tests.chaos.stories import stories
@@ -45,6 +47,8 @@ VARIABLES = {
     "RINGBACK_RETENTION": "10m",  # events of a long run expire
     "RINGBACK_DEAD_RETENTION": "10m",
     "RINGBACK_LEASE": "2s",
+    "RINGBACK_FORWARD_TYPES": FORWARDED,
+    "RINGBACK_FORWARD_SECRET": f"whsec_{base64.b64encode(bytes(range(32))).decode()}",
 }
 ENCRYPTED = {"RINGBACK_ENCRYPTION_KEY": base64.b64encode(bytes(range(32))).decode()}
 """What encrypted runs have besides. The run itself reads without the key."""
@@ -53,6 +57,8 @@ DRAIN = 600.0
 RECENT = 60.0
 """Seconds before the begin from which on missed events are healed."""
 POLL = "ringback.cron.campaigns_poll"
+EVENTS_A_MINUTE = 50_000
+"""For each so many events, the quiet hours last a minute. In a short run they are over."""
 MOST_REQUESTS = 10_000
 """Requests that the local Telnyx keeps in its log."""
 
@@ -115,12 +121,13 @@ def run(
     for its worker.
     """
     report = Report(seed, backend, plan(seed, events, backend, between=between))
-    began, verdict = time.monotonic(), Verdict()
+    began, verdict, customer = time.monotonic(), Verdict(), Customer()
+    quiet_until = _full_minute(events // EVENTS_A_MINUTE)
     later = _build_later(folder / "later", brief=brief)
     with ExitStack() as stack:
         variables = {**VARIABLES, **(ENCRYPTED if is_encrypted(seed) else {})}
         fleet = stack.enter_context(open_fleet(folder, HANDLERS, **variables))
-        (folder / "policy.toml").write_text(POLICY)
+        (folder / "policy.toml").write_text(policy(quiet_until))
         fleet.simulator.request_log = RequestLog(MOST_REQUESTS)
         registrations.register(fleet.simulator)
         servers = stack.enter_context(open_backend(backend, folder, fleet))
@@ -130,13 +137,16 @@ def run(
         telnyx = urlsplit(fleet.environment["TELNYX_BASE_URL"])
         link = stack.enter_context(open_proxy((str(telnyx.hostname), telnyx.port or 0)))
         fleet.environment["TELNYX_BASE_URL"] = f"http://127.0.0.1:{link.port}/v2"
+        receiver = stack.enter_context(open_customer(customer))
+        fleet.environment["RINGBACK_FORWARD_URL"] = f"http://127.0.0.1:{receiver.port}/webhooks"
         slots = [Slot(role, *servers.address(stack)) for role in ROLES]
         deployment = stack.enter_context(deployed(fleet, slots, later, seed))
         _read_campaigns(servers)
         traffic = Traffic(
             fleet.key,
             deployment.ports,
-            stories(seed, events, quiet=quiet),
+            # A worker whose clock is ahead ends the quiet hours earlier.
+            stories(seed, events, quiet=quiet, quiet_until=int((quiet_until.timestamp() - SKEW) * 1000)),
             rate,
             told=verdict.take,
             opened=lambda: len(verdict.waiting),
@@ -145,23 +155,30 @@ def run(
             seconds=seconds,
             connections=connections,
         )
-        strikes = Strikes(deployment, servers, link, traffic)
+        strikes = Strikes(deployment, servers, link, receiver, traffic)
         with progress.shown(folder, strikes, verdict, fleet.simulator), judging(verdict, servers):
             with flowing(traffic):
                 strikes.run(report.schedule)
             fleet.simulator.clear_faults()
             strikes.end_commands()
             deployment.finish_deploys()
-            strikes.heal()
+            strikes.finish()
             over = time.monotonic()
             _await_end(servers)
         _judge(report, fleet, servers, verdict)
+        report.wrong += customer.judge(verdict.forwarded)
         report.drained = time.monotonic() - over
         report.events, report.deliveries, report.strikes = traffic.delivered, traffic.answers, strikes.counts
         report.restarts, report.commands = deployment.starts, strikes.exits
         report.wrong += [*traffic.trouble, *deployment.unexpected]
     report.seconds = time.monotonic() - began
     return report
+
+
+def _full_minute(minutes: int) -> datetime:
+    """Return a full minute that is over by the clock of each process, or one so many minutes later."""
+    over = datetime.now(UTC) - timedelta(seconds=SKEW)
+    return over.replace(second=0, microsecond=0) + timedelta(minutes=minutes)
 
 
 def _build_later(folder: Path, *, brief: bool) -> Path:

@@ -19,7 +19,8 @@ TELNYX = (
     "slow bodies",
     "garbled answers",
 )
-OPERATORS = ("erase", "retry", "replay", "heal")
+CUSTOMER = ("cut customer", "stall customer", "outage of customer")
+OPERATORS = ("erase", "retry", "replay", "heal", "repair", "pause")
 ONE_SERVER = (
     "cut Redis",
     "stall Redis",
@@ -31,9 +32,9 @@ ONE_SERVER = (
 )
 FAILOVERS = ("kill primary", "stop primary", "drop connections")
 KINDS: Mapping[str, Sequence[str]] = {
-    "server": (*PROCESSES, *DEPLOYS, *TELNYX, *OPERATORS, *ONE_SERVER),
-    "sentinel": (*PROCESSES, *DEPLOYS, *TELNYX, *OPERATORS, *FAILOVERS),
-    "cluster": (*PROCESSES, *DEPLOYS, *TELNYX, *OPERATORS, *FAILOVERS),
+    "server": (*PROCESSES, *DEPLOYS, *TELNYX, *CUSTOMER, *OPERATORS, *ONE_SERVER),
+    "sentinel": (*PROCESSES, *DEPLOYS, *TELNYX, *CUSTOMER, *OPERATORS, *FAILOVERS),
+    "cluster": (*PROCESSES, *DEPLOYS, *TELNYX, *CUSTOMER, *OPERATORS, *FAILOVERS),
 }
 """The faults by what stands in for Redis: one server, three behind sentinels, or a cluster."""
 

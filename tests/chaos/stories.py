@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.testing.samples import payload_in, sample
+from tests.chaos.customer import FORWARDED
 from tests.chaos.registrations import INCOMPLETE, MISSED, REJECTED, incomplete, rejected, stopped
 from tests.chaos.story import Story
 from tests.telnyx_events import Body, envelope, finalized_rcs, now, received_sms
@@ -16,14 +17,16 @@ LANE = 5
 AREAS = (312, 773, 872, 708, 847, 630)
 NUMBERS = 8_000_000
 """Numbers that are valid in each area."""
-QUIET = ("delivered", "sent by RCS", "received", "ignored", "discarded early")
+QUIET_HOURS = "failed in quiet hours"
+QUIET = ("delivered", "sent by RCS", "received", "ignored", "discarded early", "forwarded")
 """Kinds of one event that sends nothing."""
 
 
-def stories(seed: int, events: int, *, quiet: float = 0.0) -> Iterator[Story]:
+def stories(seed: int, events: int, *, quiet: float = 0.0, quiet_until: int = 0) -> Iterator[Story]:
     """Yield stories of so many events in all. The same seed yields the same.
 
-    Of these, a share of `quiet` are events that send nothing, as most are where Ringback runs.
+    Of these, a share of `quiet` are events that send nothing, as most are where Ringback runs. The quiet hours of some
+    recipients end at `quiet_until` (ms since 1970).
     """
     chosen = random.Random(seed)
     kinds = [kind for kind, weight in _WEIGHTS.items() for _ in range(weight)]
@@ -32,6 +35,8 @@ def stories(seed: int, events: int, *, quiet: float = 0.0) -> Iterator[Story]:
         number += 1
         story = _make(chosen, chosen.choice(QUIET if chosen.random() < quiet else kinds), number)
         made += len(story.bodies)
+        if story.kind == QUIET_HOURS:
+            story.quiet_until = quiet_until
         yield story
 
 
@@ -92,6 +97,13 @@ def _overdue(phone: str, message: str) -> Body:
     return envelope("message.sent", finalized_rcs("sent", phone, id=message, tags=["patient"]))
 
 
+def _tagged(kind: str, tag: str) -> Callable[[str, str], Story]:
+    def make(phone: str, message: str) -> Body:
+        return envelope("message.finalized", finalized_rcs("delivery_failed", phone, id=message, tags=[tag]))
+
+    return _single(kind, make, sms=1)
+
+
 def _question(phone: str, _: str) -> Body:
     return envelope("message.received", received_sms(phone, "When do you open?"))
 
@@ -129,6 +141,10 @@ _MAKERS: Mapping[str, Callable[[str, str], Story]] = {
     "sent": _one("sent", "test.send", sms=1),
     "sent slowly": _one("sent slowly", "test.slow", sms=1),
     "sent at the second attempt": _one("sent at the second attempt", "test.flaky", sms=1),
+    "emitted": _one("emitted", "test.emit", sms=1),
+    "forwarded": _one("forwarded", FORWARDED, sms=0),
+    QUIET_HOURS: _tagged(QUIET_HOURS, "quiet hours"),
+    "failed, sent by a number pool": _tagged("failed, sent by a number pool", "number pool"),
     "scheduled": _one("scheduled", "test.plan", sms=1),
     "scheduled, then cancelled": lambda phone, _: Story(
         "scheduled, then cancelled", phone, [_mine("test.plan", phone), _mine("test.recall", phone)], 0, 1
@@ -161,6 +177,10 @@ _WEIGHTS: Mapping[str, int] = {
     "sent": 3,
     "sent slowly": 1,
     "sent at the second attempt": 1,
+    "emitted": 1,
+    "forwarded": 2,
+    QUIET_HOURS: 1,
+    "failed, sent by a number pool": 1,
     "scheduled": 1,
     "scheduled, then cancelled": 1,
     "in order": 1,

@@ -33,7 +33,8 @@ class Story:
     `alone` names a registration that no other story may change meanwhile. `waits` are by the place of the event that
     comes after them, and those of the end by the number of events. `ready` holds when they were over (ms). From the
     second event to the third, a story with `changes` may write no intent. Of each of these changes, one SMS tells the
-    number `witness`. A `missed` story was delivered in vain, and waits for somebody who heals.
+    number `witness`. Until `quiet_until` (ms since 1970), its recipient has quiet hours. A `missed` story was delivered
+    in vain, and waits for somebody who heals.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Story:
     missed: bool = False
     witness: str = ""
     changes: int = 0
+    quiet_until: int = 0
     again: list[int] = field(default_factory=list)
     later: int | None = None
     accepted: list[int] = field(default_factory=list)
@@ -65,9 +67,11 @@ class Story:
 
     @property
     def held(self) -> tuple[int, int] | None:
-        """From when until when its sender may send nothing (ms), or None.
+        """From when until when nothing may be sent (ms), or None: in quiet hours, or while its sender is stopped.
 
-        It is held from the end of the first event, or from earlier on. So the first probe may be due before it is
+        A sender is held from the end of the first event, or from earlier on. So the first probe may be due before it is
         freed, but not before a probe's time has passed since the beginning.
         """
+        if self.quiet_until:
+            return (0, self.quiet_until)
         return (self.ready[1], min(self.ready[2], self.ready[0] + PROBE_AFTER)) if self.changes else None

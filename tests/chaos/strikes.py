@@ -33,12 +33,15 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "retry": ("dead", "retry", "--all", "--yes"),
     "heal": ("heal", "--since", "9m", "--yes"),
+    "repair": ("audit", "--repair"),
+    "pause": ("pause", "sms_fallback"),
     "replay": ("events", "replay", "--type", "message.finalized", "--since", "15s", "--yes"),
 }
 """What operators do, beside the erasure of a number. Of earlier events, the bodies are pruned."""
 
-HEAL_SECONDS = 300.0
-"""How long the last heal may take on a busy machine."""
+RESUME = ("resume", "sms_fallback")
+LAST_SECONDS = 300.0
+"""How long each of the last commands may take on a busy machine."""
 KILLED = -signal.SIGKILL
 
 
@@ -49,6 +52,7 @@ class Strikes:
     deployment: Deployment
     backend: Backend
     telnyx: Proxy
+    customer: Proxy
     traffic: Traffic
     counts: Counter[str] = field(default_factory=Counter)
     commands: "list[tuple[str, subprocess.Popen[bytes]]]" = field(default_factory=list)
@@ -88,9 +92,11 @@ class Strikes:
             return None
         if kind == "erase" or kind in COMMANDS:
             self._command(strike)
-            return None
+            return self._resume if kind == "pause" else None
         if kind.endswith("Telnyx"):
             return _strike_proxy(kind, self.telnyx)
+        if kind.endswith("customer"):
+            return _strike_proxy(kind, self.customer)
         if kind.endswith(" Redis"):
             return _strike_proxy(kind, self._slot(strike).proxy)
         if kind.endswith(("worker", "workers", "ingress")):
@@ -132,6 +138,9 @@ class Strikes:
         self._note_exits()
         self.commands.append((strike.kind, self._start(*words)))
 
+    def _resume(self) -> None:
+        self.commands.append(("resume", self._start(*RESUME)))
+
     def _start(self, *words: str) -> "subprocess.Popen[bytes]":
         fleet, redis_url = self.deployment.fleet, self.backend.url().partition("#")[0]
         # Only the command heals. A worker that knows the URL would look at where each message was delivered.
@@ -145,11 +154,12 @@ class Strikes:
                 stderr=log,
             )
 
-    def heal(self) -> None:
-        """Heal what was missed, once the faults are over."""
-        code = self._start(*COMMANDS["heal"]).wait(HEAL_SECONDS)
-        if code:
-            self.traffic.trouble.append(f"the last heal ended with {code}")
+    def finish(self) -> None:
+        """Resume what is paused and heal what was missed, once the faults are over."""
+        for words in (RESUME, COMMANDS["heal"]):
+            code = self._start(*words).wait(LAST_SECONDS)
+            if code:
+                self.traffic.trouble.append(f"the last {words[0]} ended with {code}")
 
     def end_commands(self) -> None:
         """Wait for the operators' commands."""

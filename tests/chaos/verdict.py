@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import orjson
 from redis.exceptions import RedisError
 
 from service.cli.connections import ask_at
@@ -20,6 +21,7 @@ from service.store.inbox.records import EventRecord
 from service.store.store import Store
 from service.testing.simulator import Simulator
 from tests.chaos.backends import Backend
+from tests.chaos.customer import digest
 from tests.chaos.repeating import repeating
 from tests.chaos.stories import LANE
 from tests.chaos.story import Story, Wait
@@ -69,6 +71,8 @@ class Verdict:
     waiting: deque[Told] = field(default_factory=deque)
     sms: dict[str, Expected] = field(default_factory=dict)
     """What each number has to get. One that has to get nothing is missing."""
+    forwarded: dict[str, bytes] = field(default_factory=dict)
+    """The digest of the body of each event that the customer's service has to get."""
     wrong: list[str] = field(default_factory=list)
     judged: int = 0
 
@@ -79,6 +83,8 @@ class Verdict:
         if story.changes:
             told = self.sms.get(story.witness, Expected("changes told", 0, 0))
             self.sms[story.witness] = Expected(told.kind, told.least + story.changes, told.most + story.changes)
+        if story.kind == "forwarded":
+            self.forwarded |= zip(story.ids, (digest(orjson.dumps(each)) for each in story.bodies), strict=True)
         self.waiting.extend(Told(each, story.kind, story.state, story.closed_at, story.held) for each in story.ids)
 
     async def look(self, store: Store, *, at_end: bool = False) -> None:
@@ -126,7 +132,7 @@ async def _findings(store: Store, told: Told, state: str) -> list[str]:
 
 
 async def _late_intents(store: Store, told: Told) -> list[str]:
-    """Return the intents that were written after the 200 of the story's STOP or delivery, or while it was held."""
+    """Return the intents that were written after the 200 of a STOP or delivery, or while nothing may be sent."""
     closed, held = told.closed_at, told.held
     if closed is None and held is None:
         return []
@@ -137,7 +143,7 @@ async def _late_intents(store: Store, told: Told) -> list[str]:
         if closed is not None and at > closed
     ]
     return late + [
-        f"{told.kind}: {told.event_id} wrote an intent {at - held[0]} ms after its sender was held"
+        f"{told.kind}: {told.event_id} wrote an intent {at - held[0]} ms after it was held"
         for at in intents
         if held is not None and held[0] < at < held[1]
     ]
