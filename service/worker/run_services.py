@@ -8,10 +8,9 @@ from typing import Any
 from service import clock
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.reply import Replies
+from service.messages.spellings import is_opted_out
 from service.monitoring.notifications import notify
 from service.outbound.handler_run_state import current_run, notified
-from service.outbound.phone_numbers import spellings_of
-from service.store.facts.consent import opted_out
 from service.store.inbox.accept import NewEvent, accept, cancel
 
 MAX_KEY = 200
@@ -32,7 +31,7 @@ class RunServices(Replies):
 
     async def opted_out(self, number: str, since: datetime | None) -> bool:
         """Return whether this number has said STOP."""
-        return any([await opted_out(self.store, each, since) for each in spellings_of(number)])
+        return await is_opted_out(self.store, number, since)
 
     async def emit(self, event_type: str, payload: Mapping[str, Any], key: str) -> None:
         """Raise an event now, once per key."""

@@ -148,6 +148,21 @@ def test_a_number_is_kept_as_it_is_dialled_from_abroad(deployment: Deployment, t
     assert listed(deployment) == []
 
 
+def test_an_opt_in_lifts_each_spelling_that_is_opted_out(deployment: Deployment) -> None:
+    dialled, written = "+441711234567", "+4401711234567"
+    words = [ConsentChange(dialled, "out", SAID_AT), ConsentChange(written, "out", SAID_AT)]
+    deployment.ask(lambda store: record_consent(store, words, now=0))
+    assert deployment.run("optouts", "remove", written, "--yes").code == 0
+    assert listed(deployment) == []
+    assert deployment.run("optouts", "add", written).code == 0
+    assert [each["number"] for each in listed(deployment, "--reveal")] == [dialled]
+    # A START under one spelling does not lift what was put there under the other.
+    start = ConsentChange(written, "in", clock.now() + 60)
+    deployment.ask(lambda store: record_consent(store, [start], now=0))
+    assert deployment.run("optouts", "remove", written, "--yes").code == 0
+    assert deployment.run("optouts", "remove", written, "--yes").code == 1
+
+
 @pytest.mark.parametrize("number", ["3125550101", "STOP", "+1"])
 def test_what_is_no_number_is_bad_usage(deployment: Deployment, number: str) -> None:
     for command in ("add", "remove"):

@@ -257,6 +257,19 @@ def test_a_number_is_opted_out_and_in_without_standing_in_a_url(stack: Stack, op
         assert operator.post("/opt-out", data={"number": wrong}, headers=OWN).status_code == 400
 
 
+def test_an_opt_out_holds_for_each_spelling_of_a_number_and_an_opt_in_lifts_it(
+    stack: Stack, operator: httpx.Client
+) -> None:
+    written = operator.post("/numbers", data={"number": "+44 0171 123 4567"}, headers=OWN).headers["location"]
+    token = written.rpartition("/")[2]
+    operator.post("/opt-out", data={"token": token}, headers=OWN)
+    assert "Opted out" in operator.get(written).text
+    assert stack.ask(lambda store: consent_of(store, "+441711234567")).opted_out
+    assert "opted_in" in operator.post("/opt-in", data={"token": token}, headers=OWN).headers["location"]
+    assert not stack.ask(lambda store: consent_of(store, "+441711234567")).opted_out
+    assert "Opted out" not in operator.get(written).text
+
+
 def test_a_stop_that_comes_while_the_question_stands_is_not_lifted(stack: Stack, operator: httpx.Client) -> None:
     stack.ask(lambda store: record_consent(store, [ConsentChange(NUMBER, "out", 1_790_000_000.0)], now=0))
     found = operator.post("/numbers", data={"number": NUMBER}, headers=OWN).headers["location"]

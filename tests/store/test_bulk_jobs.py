@@ -1,7 +1,7 @@
 """Bulk jobs touch what they list and nothing else. They can be cancelled, resumed, and taken by another process."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ from service.store.operators.bulk_jobs import (
     create_job,
     read_job,
     read_jobs,
+    replace_ids,
     resume_job,
 )
 from service.store.operators.job_runner import BATCH, MAX_DUE, carry_out, due_job
@@ -267,6 +268,30 @@ def test_a_filter_is_stored_and_read_without_loss(deployment: Deployment) -> Non
     selection = EventFilter("dead", "10dlc.*", "h", (b"abcd", b"efgh"), 5, 9, "d", "r", "b", 3, (b"1234",), True)
     request = JobRequest("replay", selection, "sent", True, "h", True)
     assert known(deployment, created(deployment, request)).request == request
+
+
+def test_a_list_of_ids_is_kept_as_long_as_its_job_and_a_day_without_one(deployment: Deployment) -> None:
+    async def ids() -> AsyncIterator[Sequence[str]]:
+        yield ["event-1"]
+
+    def kept(job: str) -> int:
+        milliseconds = deployment.redis.pttl(deployment.keys.job_ids(job))
+        assert isinstance(milliseconds, int)
+        return milliseconds
+
+    def days(job: str) -> int:
+        return round(kept(job) / 86_400_000)
+
+    # Whoever created it was killed before the job began.
+    deployment.ask(lambda store: replace_ids(store, "never-begun", ids()))
+    assert days("never-begun") == 1
+    job = created(deployment, RETRY, ["event-1"])
+    assert kept(job) == -1
+    # A process that collects events learns of a cancellation only after it has listed them anew.
+    job = created(deployment, RETRY)
+    deployment.ask(lambda store: cancel_job(store, job))
+    deployment.ask(lambda store: replace_ids(store, job, ids()))
+    assert days(job) == 7
 
 
 def test_jobs_are_listed_newest_first_and_forgotten(deployment: Deployment) -> None:

@@ -17,9 +17,10 @@ from service.cli.output import confirm, fail, say
 from service.cli.rich_output import progress
 from service.events import read_time
 from service.events.consent import ConsentChange
+from service.messages.spellings import opt_in, opt_in_time, opt_out
 from service.outbound.phone_numbers import one_spelling
 from service.security.masking import mask_number
-from service.store.facts.consent import STEP, Consent, OptOut, consent_of, opt_outs, record_consent, remove_opt_out
+from service.store.facts.consent import STEP, OptOut, opt_outs, record_consent, remove_opt_out
 from service.store.store import Store
 
 optouts = typer.Typer(help="List the numbers that are opted out, and change them.", no_args_is_help=True)
@@ -47,10 +48,9 @@ def add(number: NumberArgument) -> None:
 
     Exit codes: 0 opted out, 1 Redis is unreachable, 2 the number cannot be read.
     """
-    wanted = one_spelling(number_or_short_code(number))
-    change = ConsentChange(wanted, "out", None, "operator")
+    wanted = number_or_short_code(number)
     put_on_record()
-    with_redis(lambda store: record_consent(store, [change], now=clock.now()))
+    with_redis(lambda store: opt_out(store, wanted, at=clock.now()))
     say(f"{mask_number(wanted)} is opted out.")
 
 
@@ -70,15 +70,13 @@ def remove(number: NumberArgument, *, yes: YesOption = False) -> None:
         with_redis(lambda store: remove_opt_out(store, unreadable))
         say("The entry is removed.")
         return
-    exact, asked_at = number_or_short_code(number), clock.now()
-    wanted, known = with_redis(lambda store: _opted_out_as(store, exact, one_spelling(exact)))
-    if not known.opted_out:
+    wanted, asked_at = number_or_short_code(number), clock.now()
+    at = with_redis(lambda store: opt_in_time(store, wanted, asked_at))
+    if at is None:
         fail(f"{mask_number(wanted)} is not opted out.")
     confirm(f"Has {mask_number(wanted)} asked to get messages again?", yes=yes)
-    # Earlier than a STOP that comes while the question stands.
-    at = known.opt_in_time(asked_at)
-    with_redis(lambda store: record_consent(store, [ConsentChange(wanted, "in", at, "operator")], now=at))
-    if with_redis(lambda store: consent_of(store, wanted)).opted_out:
+    # The time is that of the question: earlier than a STOP that comes while it stands.
+    if not with_redis(lambda store: opt_in(store, wanted, at=at)):
         fail(f"{mask_number(wanted)} was opted out once more meanwhile, and stays so.")
     say(f"{mask_number(wanted)} is opted in again.")
 
@@ -112,12 +110,6 @@ def _shown(opt_out: OptOut, *, reveal: bool) -> dict[str, Any]:
 async def _unreadable(store: Store, shown: str) -> OptOut | None:
     """Return the opt-out that is listed as `shown`, if its number cannot be read."""
     return next((each for each in await _all(store) if each.number == shown and not each.readable), None)
-
-
-async def _opted_out_as(store: Store, exact: str, usual: str) -> tuple[str, Consent]:
-    """Return the spelling of a number that is opted out, the exact one first, and its consent."""
-    known = await consent_of(store, exact)
-    return (exact, known) if known.opted_out else (usual, await consent_of(store, usual))
 
 
 async def _all(store: Store) -> list[OptOut]:

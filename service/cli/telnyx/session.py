@@ -11,13 +11,12 @@ from service.cli.connections import SECONDS
 from service.cli.output import fail, say
 from service.cli.rich_output import progress_of_pages
 from service.messages.links import shorteners_to_warn_of
+from service.messages.spellings import is_opted_out
 from service.outbound.client import open_reader
 from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd, page_progress, rows_of
-from service.outbound.phone_numbers import spellings_of
 from service.settings import load
 from service.store.connection import connect, locate
-from service.store.facts.consent import opted_out
 from service.store.store import Store
 
 T = TypeVar("T")
@@ -101,7 +100,7 @@ async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict
 
 async def check_sms(telnyx: AsyncTelnyx, store: Store, number: str, text: str, *, undone: str) -> None:
     """End the command where the number said STOP. Warn of public link shorteners that are no domain of the account."""
-    if any([await opted_out(store, each) for each in spellings_of(number)]):
+    if await is_opted_out(store, number):
         say(f"this number has said STOP: nothing was {undone}", err=True)
         raise SaidStop(1)
     for host in await shorteners_to_warn_of(text, telnyx, store):

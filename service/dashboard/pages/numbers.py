@@ -13,10 +13,11 @@ from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
 from service.events import Message
 from service.events.phone_number import canonical_number
+from service.messages.spellings import spelled_consent
 from service.security.masking import gives_away, mask_number, plain_word
 from service.security.numbers import digests_of
 from service.store.effects.ledger import Entry, effects_of
-from service.store.facts.consent import Consent, Opposed, consent_of
+from service.store.facts.consent import Consent, Opposed
 from service.store.inbox.accept import find_all
 from service.store.inbox.event_pages import event_page
 from service.store.inbox.records import EventRecord
@@ -63,7 +64,7 @@ async def number(visit: Visit) -> View:
     wanted = EventFilter(about=digests_of(known, visit.store.encryption))
     page = await event_page(visit.store, wanted, limit=SHOWN, seconds=SECONDS, after=after)
     records = await find_all(visit.store, [record.id for record in page.records])
-    consent = await consent_of(visit.store, known)
+    consent = await spelled_consent(visit.store, known)
     lines = [] if after else list(_said(consent))
     for record in records:
         lines += _of_event(record, known)

@@ -7,11 +7,10 @@ from service.dashboard.actions import Action, ActionResult, Choice, Fields, Ques
 from service.dashboard.number_token import number_of, token_of
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
-from service.events.consent import ConsentChange
 from service.events.phone_number import canonical_number
-from service.outbound.phone_numbers import spellings_of
+from service.messages.spellings import opt_in, opt_in_time, opt_out
 from service.security.masking import mask_number
-from service.store.facts.consent import OptOut, consent_of, opt_out_page, record_consent
+from service.store.facts.consent import OptOut, opt_out_page
 from service.store.operators.sessions import number_secret
 from service.store.place import Place
 
@@ -63,16 +62,13 @@ async def _ask_opt_out(visit: Visit, fields: Fields) -> Question:
 
 
 async def _opt_out(visit: Visit, fields: Fields) -> ActionResult:
-    # Each spelling, since people write numbers otherwise than Telnyx does.
-    numbers = spellings_of(await number_in(visit, fields))
-    changes = [ConsentChange(each, "out", None, "operator") for each in numbers]
-    await record_consent(visit.store, changes, now=clock.now())
+    await opt_out(visit.store, await number_in(visit, fields), at=clock.now())
     return ActionResult(_back(fields), "opted_out")
 
 
 async def _ask_opt_in(visit: Visit, fields: Fields) -> Question:
     number, now = await number_in(visit, fields), clock.now()
-    at = (await consent_of(visit.store, number)).opt_in_time(now)
+    at = await opt_in_time(visit.store, number, now) or now
     text = "Only where the person has asked for it. Telnyx's own block, if there is one, stays until they send START."
     title, hidden = f"Opt {mask_number(number)} in again?", {"at": f"{at * 1000:.0f}"}
     return Question(title, text, "Opt in", _back(fields), danger=True, hidden=hidden)
@@ -80,16 +76,14 @@ async def _ask_opt_in(visit: Visit, fields: Fields) -> Question:
 
 async def _opt_in(visit: Visit, fields: Fields) -> ActionResult:
     number = await number_in(visit, fields)
-    known = await consent_of(visit.store, number)
-    if not known.opted_out:
+    at, asked = await opt_in_time(visit.store, number, clock.now()), time_of_question(fields, "at")
+    if at is None:
         return ActionResult(_back(fields), "unchanged")
-    at, asked = known.opt_in_time(clock.now()), time_of_question(fields, "at")
     if asked is not None:
         # A STOP that came while the question stood is later, and holds.
         at = min(at, asked / 1000)
-    await record_consent(visit.store, [ConsentChange(number, "in", at, "operator")], now=at)
-    stays = (await consent_of(visit.store, number)).opted_out
-    return ActionResult(_back(fields), "opted_out_again" if stays else "opted_in")
+    is_in = await opt_in(visit.store, number, at=at)
+    return ActionResult(_back(fields), "opted_in" if is_in else "opted_out_again")
 
 
 def _back(fields: Fields) -> str:

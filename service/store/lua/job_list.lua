@@ -1,7 +1,12 @@
--- job_list: add ids to the list of a bulk job's events.
+-- job_list: add ids to the list of a bulk job's events. It is kept as long as the job, and for a day if there is none: whoever
+-- creates the job may be killed before.
 --
--- Keys:   <ns>:job_ids:<id>
+-- Keys:   <ns>:job:<id>, <ns>:job_ids:<id>
 -- ARGV:   id of the job, ids (at most 1,000)
 -- Answer: how many are listed
 -- Cost:   O(ids)
-return redis.call('RPUSH', ns .. ':job_ids:' .. ARGV[1], unpack(ARGV, 2))
+local ids, left = ns .. ':job_ids:' .. ARGV[1], redis.call('PTTL', ns .. ':job:' .. ARGV[1])
+local DAY = 86400000
+local number = redis.call('RPUSH', ids, unpack(ARGV, 2))
+if left ~= -1 then redis.call('PEXPIRE', ids, left < 0 and DAY or left) end
+return number
