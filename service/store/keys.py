@@ -81,7 +81,7 @@ class Keys:
     | `<ns>:optouts_reader` | string | who reads that list now |
     | `<ns>:delivery_failures:<digest>` | sorted set | a code and sender: failed messages by time (ms) |
     | `<ns>:url_domains` | string | the account's own link domains (JSON), for an hour |
-    | `<ns>:replies:<number>` | set | answers given to one number lately |
+    | `<ns>:replies:<number>` | sorted set | answers given to one number within the hour, by time (ms) |
     | `<ns>:reply_budget` | sorted set | replies of the last hour by the time of their reservation (ms) |
     | `<ns>:sent_regions` | sorted set | regions that we have sent to, by the latest time (ms) |
     | `<ns>:profile_countries:<id>` | string | for an hour, the countries of a messaging profile's numbers (JSON) |

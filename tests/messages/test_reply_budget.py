@@ -7,8 +7,10 @@ import pytest
 
 from service.messages.reply import REPLIES_REFUSED
 from service.outbound.phone_numbers import one_spelling
+from service.store.connection import server_time
 from service.store.facts.notices import take
 from service.store.facts.remembered import has_sent_to, note_sent
+from service.store.facts.replies import reason_against_answer
 from service.store.store import Store
 from tests.messages.whatsapp_replies import Replies
 from tests.stack import SMS_FROM, Host, Stack, open_stack
@@ -133,6 +135,24 @@ def test_rcs_goes_to_the_countries_of_the_profiles_numbers(stack: Stack) -> None
     assert ask_all(stack, *bodies) == [False, True]
     asked = [each.path for each in stack.simulator.requests if each.method == "GET"]
     assert asked == [f"/messaging_profiles/{profiles.default_id}/{kind}" for kind in ("phone_numbers", "short_codes")]
+
+
+def test_answers_of_more_than_an_hour_ago_are_no_loop(stack: Stack) -> None:
+    number, hour = fresh_number(), 3600
+
+    def asked(key: str) -> str | None:
+        return stack.ask(
+            lambda store: reason_against_answer(store, number, effect_key=key, limit=3, budget=99, window=hour)
+        )
+
+    async def given(store: Store, *ages: float) -> None:
+        at = await server_time(store.redis)
+        name = store.keys.replies(store.encryption.forms(number)[0])
+        await store.redis.zadd(name, {f"{age} s ago": at - age * 1000 for age in ages})
+
+    # Somebody who is answered every twenty minutes is no machine. The answers of the last hour are counted.
+    stack.ask(lambda store: given(store, hour + 1, hour + 1200, 1200, 2400))
+    assert [asked(key) for key in ("a", "b", "a")] == [None, "loop", None]
 
 
 def test_spellings_of_one_number_are_one() -> None:

@@ -215,7 +215,7 @@ EFFECTS = (
     ),
     Scenario(
         "a reply that was half noted gets its end",
-        then(putting("sadd", f"replies:{A}", "k"), putting("sadd", f"replies:{B}", "k")),
+        then(putting("zadd", f"replies:{A}", {"k": T}), putting("zadd", f"replies:{B}", {"k": T})),
         running("reply", "k", 3, HOUR, 4, A, B),
     ),
     Scenario(

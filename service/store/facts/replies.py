@@ -17,4 +17,4 @@ async def reason_against_answer(
 async def take_back_answer(store: Store, number: str, *, effect_key: str) -> None:
     """Count an answer no longer that was not sent."""
     for form in store.encryption.forms(number):
-        await store.redis.srem(store.keys.replies(form), effect_key)  # type: ignore[misc]
+        await store.redis.zrem(store.keys.replies(form), effect_key)
