@@ -343,6 +343,12 @@ SCENARIOS = (
     Scenario(
         "effects_forget", then(BEGUN, answering("done", 200)), calling(ledger.forget, "one", "greet"), same_answer=False
     ),
+    Scenario(
+        "effects_forget of a fallback",
+        then(LEASED, beginning(ENTRY, conditions=FALLBACK), answering("done", 200)),
+        calling(ledger.forget, "one", "greet"),
+        same_answer=False,
+    ),
     Scenario("dead_retry", DEAD, calling(dead_letters.retry, ["one", "two"], by="ann"), same_answer=False),
     Scenario(
         "dead_retry with a word",

@@ -1,8 +1,8 @@
 -- effects_forget: let a handler's effects of one event happen once more, under keys that Telnyx has not seen. It can also
 -- only count them.
 --
--- requires: effects
--- Keys:   those of effects
+-- requires: reset_effects
+-- Keys:   those of reset_effects
 -- ARGV:   event id, handler, forget ('1' | '0': only count)
 -- Answer: how many effects
 -- Cost:   O(effects of the event)

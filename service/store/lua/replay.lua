@@ -1,14 +1,14 @@
 -- replay: process ended events once more, against the ledger, or only count the effects of that. With a handler's name it
 -- alone runs. Without, all run that are subscribed by then. An open event stays unchanged.
 --
--- requires: effects handlers run_again settle
--- Keys:   those of settle and effects
+-- requires: effects handlers reset_effects run_again settle
+-- Keys:   those of settle and reset_effects
 -- ARGV:   operator, handler ('': all), again ('1': that handler's effects are forgotten, and so may happen again, also those of
 --         unknown fate), trusted ('1': imported events too), act ('1' | '0': only answer), before ('' | ms: only events that ended
 --         by then), then ids (at most 500)
 -- Answer: for each id {verdict, effects that are forgotten}: 'replayed' | 'open' | 'gone' | 'no_body' | 'foreign' | 'imported'
 --         | 'cancelled' | 'damaged' | 'since' (it ended later) | 'in_doubt' (an effect is of unknown fate)
--- Cost:   O(ids × (record + effects + log queue))
+-- Cost:   O(ids × (record + effects × log reservations + log queue))
 local by, only, again, trusted, act = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1', ARGV[5] == '1'
 local before = tonumber(ARGV[6])
 

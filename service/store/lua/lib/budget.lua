@@ -29,6 +29,22 @@ local function release_budget(effect)
   redis.call('ZREM', SENDS, effect)
 end
 
+-- leave_budget: leave what an effect took until it lapses, though no longer as its own. Done again after a failure, it does the rest.
+local function leave_budget(effect, generation)
+  local left, replied, at = effect .. '@' .. generation, redis.call('ZSCORE', REPLIES, effect), redis.call('ZSCORE', SENDS, effect)
+  if replied then
+    redis.call('ZADD', REPLIES, replied, left)
+    redis.call('ZREM', REPLIES, effect)
+  end
+  if not at then return end
+  redis.call('ZADD', SENDS, at, left)
+  local f = redis.call('HMGET', SEGMENTS, effect, left)
+  -- The sum stays: what one of them gets the other loses, in one write.
+  if not f[2] then redis.call('HSET', SEGMENTS, left, f[1] or 0, effect, 0) end
+  redis.call('HDEL', SEGMENTS, effect)
+  redis.call('ZREM', SENDS, effect)
+end
+
 -- reserve_budget: take the segments of an effect, once. `sum` is that of all reservations, nil where the effect has its own.
 local function reserve_budget(effect, segments, sum, window)
   if sum then redis.call('HSET', SEGMENTS, 'sum', sum + segments, effect, segments) end

@@ -4,7 +4,6 @@
 -- Cost:   O(effects of the event) each
 -- NEVER_BEGUN: the version of an entry whose intent failed half-way
 local NEVER_BEGUN = '0'
-local NOT_RESET = { forgotten = true, withdrawn = true, refused = true, would = true }
 
 -- entries_of: the keys of an event's entries, the first begun first
 local function entries_of(id)
@@ -49,24 +48,6 @@ local function resolve_effects(id, word, answer)
     if redis.call('HGET', entry, 'state') ~= 'started' then redis.call('HDEL', entry, 'bytes') end
   end
   return resolved
-end
-
--- reset_effects: let a handler's effects happen once more, under keys that Telnyx has not seen. Without `act` only count
--- them.
-local function reset_effects(id, handler, act)
-  local number = 0
-  for _, entry in ipairs(entries_of(id)) do
-    local f = redis.call('HMGET', entry, 'handler', 'state', 'version', 'generation')
-    local resets = f[1] == handler and not NOT_RESET[f[2]]
-    number = number + (resets and 1 or 0)
-    if act and resets then
-      redis.call('HSET', entry, 'state', 'forgotten', 'unconfirmed', 0, 'version', tonumber(f[3] or '0') + 1,
-        'generation', tonumber(f[4] or '0') + 1)
-    end
-    -- Also where the script failed after the write before.
-    if act and f[1] == handler and (resets or f[2] == 'forgotten') then redis.call('HDEL', entry, 'bytes') end
-  end
-  return number
 end
 
 -- redact: of Telnyx's answers keep the id, since they repeat what was said and to whom
