@@ -33,6 +33,12 @@ Source: SDK 4.189.0, where these take `idempotency_key`.
 """
 _ASSISTANT_SEND = re.compile(r"/ai/assistants/[^/]+/chat/(?P<product>sms|whatsapp)")
 """An assistant's first message to somebody. Source: SDK 4.189.0, `ai.assistants.send_sms` and `.whatsapp`."""
+_SCHEDULE = "/messages/schedule"
+_ASSISTANT_SCHEDULE = re.compile(r"/ai/assistants/[^/]+/scheduled_events")
+"""What Telnyx itself sends later. It goes to somebody too, and Telnyx need not recognise a repetition.
+
+Source: SDK 4.189.0, `messages.schedule` and `ai.assistants.scheduled_events.create`.
+"""
 _KEYED = frozenset({"/rcs/agents"})
 """No sends, but Telnyx recognises a repetition by its key. Source: SDK 4.189.0, `rcs.agents.create`."""
 
@@ -54,7 +60,7 @@ class Call:
     """One request of a handler, read before it is sent. `path` is without that of the base address.
 
     `caller_key` is the `Idempotency-Key` that the caller gave. `product` says whose limits a send counts against.
-    `carrier` is that of the recipient, by its one name, where it is known.
+    `recipient` is whom it writes to, now or later. `carrier` is that of the recipient, by its one name, if it is known.
     """
 
     method: str
@@ -188,7 +194,7 @@ async def read_call(request: httpx.Request, base_path: str) -> Call:
         content_type=content_type,
         caller_key=request.headers.get("idempotency-key") or None,
         product=_product(request.method, path, fields),
-        recipient=_recipient(fields) if is_send(request.method, path) else None,
+        recipient=_recipient(request.method, path, fields),
         messaging_profile_id=_text(fields.get("messaging_profile_id")),
         sender=_text(fields.get("from")) or _text(fields.get("agent_id")),
     )
@@ -203,7 +209,13 @@ def _product(method: str, path: str, fields: Mapping[str, Any]) -> Product | Non
     return "mms" if product == "sms" and is_mms else product
 
 
-def _recipient(fields: Mapping[str, Any]) -> str | None:
+def _recipient(method: str, path: str, fields: Mapping[str, Any]) -> str | None:
+    if method == "POST" and _ASSISTANT_SCHEDULE.fullmatch(path):
+        # Beside texts it can schedule calls, which a STOP says nothing of.
+        is_text = fields.get("telnyx_conversation_channel") == "sms_chat"
+        return _text(fields.get("telnyx_end_user_target")) if is_text else None
+    if not is_send(method, path) and (method, path) != ("POST", _SCHEDULE):
+        return None
     to = fields.get("to")
     if isinstance(to, list):
         return ",".join(sorted(each for each in to if isinstance(each, str)))

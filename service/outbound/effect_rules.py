@@ -167,7 +167,7 @@ def as_reply(*, replies_per_hour: int, to: tuple[str, ...]) -> Iterator[None]:
 
 def conditions_of(call: Call) -> SendConditions | None:
     """Return the conditions for the intent of a call. None: it sends nothing to a number or a WhatsApp user."""
-    if not call.is_send or call.recipient is None:
+    if call.recipient is None:
         return None
     known = tuple(dict.fromkeys(name for each in call.recipient.split(",") for name in _names(each)))
     reply = _reply.get()

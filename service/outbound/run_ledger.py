@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -31,7 +31,7 @@ ANSWER_TIMEOUT = 300.0
 """Seconds for which an answer waits for Redis, with the lease or without."""
 
 
-def choose(entries: Iterable[Entry], call: Call, used: set[str], sealer: Sealer = PLAIN) -> Entry | None:
+def choose(entries: Iterable[Entry], call: Call, used: Collection[str], sealer: Sealer = PLAIN) -> Entry | None:
     """Return the entry of a call: the first unused one of the same bytes, else the first unused one.
 
     Never by position among unlike calls: branches, skipped calls and a deploy between attempts change that.
@@ -40,6 +40,30 @@ def choose(entries: Iterable[Entry], call: Call, used: set[str], sealer: Sealer 
     alike = [each for each in entries if each.target in targets and each.name not in used]
     same = (each for each in alike if each.digest in digests)
     return next(same, alike[0] if alike else None)
+
+
+def still_unsent(entries: Sequence[Entry], call: Call, used: Mapping[str, Call], sealer: Sealer = PLAIN) -> Call:
+    """Return what is to be sent for a call that finds no unused entry, where `used` has the calls that took the others.
+
+    In an order other than that of an earlier run, a call may have taken the entry of this one. Then the bytes of this
+    one went out, or go, and those of the other did not. So they go in the place of this one's, and no text goes twice.
+    """
+    targets, passed = sealer.forms(call.target), set[str]()
+    while True:
+        digests = sealer.forms(call.digest)
+        own = (each for each in entries if each.name in used and each.target in targets and each.digest in digests)
+        taken = [each for each in own if _keeps_its_bytes(each) and used[each.name].digest != call.digest]
+        name = next((each.name for each in taken if each.name not in passed), None)
+        if name is None:
+            return call
+        passed.add(name)
+        call = used[name]
+
+
+def _keeps_its_bytes(entry: Entry) -> bool:
+    """Return whether what an entry holds was sent or is to be sent, whichever call takes it."""
+    under_way = entry.state == "started" and (entry.unconfirmed > 0 or entry.body is not None)
+    return under_way or entry.state in ("done", "resolved")
 
 
 @dataclass(frozen=True)
@@ -51,7 +75,7 @@ class RunLedger:
     retention: float
 
     async def entry_of(self, call: Call) -> Entry:
-        """Take the entry of a call, or a blank one (version 0), and return it."""
+        """Take the entry of a call, or a blank one (version 0), and return it. `Run.used` holds what is to be sent."""
         if call.caller_key is not None:
             return self._blank(name_of_key(call.caller_key, call.method, call.path), call, caller_key=True)
         # Calls of one run may be concurrent: without the lock two would read the entries and take the same one.
@@ -62,8 +86,9 @@ class RunLedger:
                 self.run.entries = mine
         entry = choose(self.run.entries, call, self.run.used, self.store.encryption)
         if entry is None:
+            call = still_unsent(self.run.entries, call, self.run.used, self.store.encryption)
             entry = self._new_entry(self.run.entries, call)
-        self.run.used.add(entry.name)
+        self.run.used[entry.name] = call
         return entry
 
     async def entry_now(self, entry: Entry) -> Entry | None:

@@ -118,6 +118,29 @@ def test_alike_calls_in_any_order_find_their_own_entries(stack: Stack) -> None:
     assert sorted(messages_to(stack, number)) == sorted(texts)
 
 
+@pytest.mark.parametrize("status", [200, 429, 503])
+@pytest.mark.parametrize("order", [[1, 0], [2, 1, 0], [2, 0, 1], [1, 2, 0]], ids=str)
+def test_a_run_in_another_order_sends_each_text_once(stack: Stack, order: list[int], status: int) -> None:
+    number, runs = fresh_number(), []
+    texts = [f"text {each}" for each in range(len(order))]
+
+    async def handler(event: Event, ctx: Context) -> None:
+        runs.append(ctx.attempt)
+        if len(runs) == 1:
+            for text in texts[: len(order) - 1]:
+                await send(ctx, number, text)
+            raise Retry(after=0)
+        for place in order:
+            await send(ctx, number, texts[place])
+
+    if status != 200:
+        stack.simulator.add_fault(path="/messages", status=status, headers={"retry-after": "0"}, times=1)
+    stack.start_worker(routed(handler))
+    stack.deliver(event := something())
+    assert stack.ended(event).state == "done"
+    assert sorted(messages_to(stack, number)) == texts
+
+
 def test_a_deploy_that_changes_the_text_between_attempts_sends_nothing_new(stack: Stack) -> None:
     done, unknown, texts = fresh_number(), fresh_number(), iter(["before", "after", "after"])
 

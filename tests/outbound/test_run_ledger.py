@@ -94,7 +94,7 @@ async def test_calls_of_a_run_take_entries_of_its_own_one_after_the_other(redis:
     second = await ledger.entry_of(SEND)
     third = await ledger.entry_of(OTHER)
     assert len({"mine", second.name, third.name}) == 3
-    assert ledger.run.used == {"mine", second.name, third.name}
+    assert ledger.run.used == {"mine": SEND, second.name: SEND, third.name: OTHER}
     assert [name for name, _ in redis.calls] == ["effects_of"]
     assert (second.state, second.version, second.caller_key, second.event_id) == ("withdrawn", 0, False, "event-1")
     # The same run, made again, finds the same names.

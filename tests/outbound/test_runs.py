@@ -102,7 +102,7 @@ def test_each_run_has_a_name_and_locks_of_its_own() -> None:
     first, second = run(), run()
     assert first.id == first.id != second.id
     assert first.locks["x"] is first.locks["x"] is not second.locks["x"]
-    assert (first.absent, first.used, first.withdrawals) == (set(), set(), {})
+    assert (first.absent, first.used, first.withdrawals) == (set(), {}, {})
     assert first.absent is first.absent is not second.absent
 
 

@@ -38,6 +38,29 @@ def test_a_send_depends_on_all_names_of_its_recipients() -> None:
     assert conditions_of(send("ACME")) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "recipient"),
+    [
+        ("/messages", {"to": A}, A),
+        ("/messages/schedule", {"to": A}, A),
+        ("/ai/assistants/one/scheduled_events", {"telnyx_end_user_target": A}, None),
+        (
+            "/ai/assistants/one/scheduled_events",
+            {"telnyx_end_user_target": A, "telnyx_conversation_channel": "sms_chat"},
+            A,
+        ),
+        ("/messaging_profiles", {"to": A}, None),
+    ],
+)
+def test_what_telnyx_sends_later_depends_on_its_recipient_too(
+    path: str, fields: dict[str, str], recipient: str | None
+) -> None:
+    call = anyio.run(read_call, httpx.Request("POST", f"https://host/v2{path}", json=fields), "/v2")
+    assert call.recipient == recipient
+    assert (conditions_of(call) is not None) == (recipient is not None)
+    assert call.keyed == (path == "/messages")
+
+
 def test_within_its_block_a_send_goes_in_the_place_of_a_message() -> None:
     with instead_of(MESSAGE):
         inner = conditions_of(send(A))
