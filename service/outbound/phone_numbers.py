@@ -8,6 +8,9 @@ from phonenumbers import PhoneNumber, PhoneNumberType, timezone
 
 _UNKNOWN = frozenset({"Etc/Unknown"})
 _REMEMBERED = 10_000
+_NORTH_AMERICA, _MEXICO = 1, 52
+_PREFIXES = "08"
+"""The prefixes of national calls. Which of them a number may have, its own plan knows."""
 
 
 @lru_cache(_REMEMBERED)
@@ -34,9 +37,22 @@ def one_spelling(number: str) -> str:
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
+@lru_cache(_REMEMBERED)
 def spellings_of(number: str) -> tuple[str, ...]:
-    """Return a number in the given and in its one spelling. Consent may be known under either."""
-    return tuple(dict.fromkeys((number, one_spelling(number))))
+    """Return a number in the given spelling, its one spelling and others. Consent may be known under each.
+
+    Others have the prefix of national calls behind the country code, as in +44 0171, or the 1 of Mexico's old mobile
+    numbers, which are in WhatsApp's ids still.
+    """
+    usual, parsed = one_spelling(number), _parsed(number)
+    if parsed is None or parsed.country_code == _NORTH_AMERICA:
+        return tuple(dict.fromkeys((number, usual)))
+    beginning = f"+{parsed.country_code}"
+    rest = usual.removeprefix(beginning)
+    others = [each for prefix in _PREFIXES if one_spelling(each := beginning + prefix + rest) == usual]
+    if parsed.country_code == _MEXICO and len(rest) in (10, 11):
+        others.append(beginning + (rest[1:] if len(rest) == 11 and rest[0] == "1" else "1" + rest))
+    return tuple(dict.fromkeys((number, usual, *others)))
 
 
 def is_toll_free(number: str) -> bool:

@@ -24,6 +24,11 @@ def test_a_number_that_nobody_can_have_belongs_to_its_calling_code() -> None:
 
 def test_consent_is_looked_for_under_the_given_spelling_first() -> None:
     assert spellings_of("+4401711234567") == ("+4401711234567", "+441711234567")
+    assert spellings_of("+441711234567") == ("+441711234567", "+4401711234567")
+    assert spellings_of("+79161234567") == ("+79161234567", "+789161234567")
+    assert spellings_of("+390612345678") == ("+390612345678",), "an Italian 0 is part of the number"
+    for mexican in ("+525512345678", "+5215512345678"):
+        assert set(spellings_of(mexican)) == {"+525512345678", "+5215512345678"}
     assert spellings_of(LOCAL) == (LOCAL,)
     assert spellings_of("no number") == ("no number",)
     assert one_spelling("no number") == "no number"
