@@ -24,7 +24,7 @@ from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd, pages
 from service.security.masking import describe_error
 from service.settings import Settings
-from service.store.connection import connect
+from service.store.connection import connect, server_time
 from service.store.facts.consent import record_consent
 from service.store.facts.opt_out_reads import list_read_at, note_list_read, take_list_lock
 from service.store.redis_errors import describe_cause
@@ -67,7 +67,8 @@ async def read_opt_outs(telnyx: AsyncTelnyx, store: Store, *, since: float | Non
         service.outbound.list_pages.ListDoesNotEnd: the list repeats a page. The same.
         redis.exceptions.RedisError: Redis cannot be reached. The same.
     """
-    reading, began = ListReading(), clock.now()
+    # By Redis's clock: one that is ahead must not keep the other workers from reading.
+    reading, began = ListReading(), await server_time(store.redis) / 1000
     created: Any = omit if since is None else {"gte": datetime.fromtimestamp(since, UTC)}
     async for rows in pages(telnyx.messaging_optouts.list(created_at=created, page_size=PAGE), "opt-outs"):
         stops = [each for each in map(_change, rows) if each is not None]
@@ -145,10 +146,10 @@ async def _due(store: Store) -> _Due | None:
     """Return the reading that is due and that nobody else does now, if there is one."""
     try:
         whole_at, latest_at = await list_read_at(store)
-        now = clock.now()
-        if whole_at is None or now - whole_at >= DAY:
+        now = await server_time(store.redis) / 1000
+        if whole_at is None or not 0 <= now - whole_at < DAY:
             due = _Due(None)
-        elif latest_at is None or now - latest_at >= QUARTER:
+        elif latest_at is None or not 0 <= now - latest_at < QUARTER:
             due = _Due((latest_at or whole_at) - OVERLAP)
         else:
             return None

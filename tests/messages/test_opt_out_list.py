@@ -14,8 +14,9 @@ from service.events.consent import ConsentChange
 from service.messages import opt_out_list
 from service.messages.opt_out_list import ListReading, read_opt_outs, reading_opt_outs
 from service.outbound.client import open_reader
+from service.store.connection import server_time
 from service.store.facts.consent import Consent, Opposed, consent_of, record_consent
-from service.store.facts.opt_out_reads import list_read_at
+from service.store.facts.opt_out_reads import list_read_at, note_list_read
 from service.testing.simulator.messages.inbound import ReceivedOptOut
 from tests.stack import Stack
 from tests.telnyx_events import fresh_number
@@ -37,6 +38,15 @@ def asked(stack: Stack, work: Callable[[AsyncTelnyx], Awaitable[T]]) -> T:
             return await work(telnyx)
 
     return stack.host.portal.call(ask)
+
+
+def later_by(seconds: float) -> Callable[[Any], Awaitable[int]]:
+    """A clock of Redis that is so much later."""
+
+    async def later(redis: Any) -> int:
+        return await server_time(redis) + int(seconds * 1000)
+
+    return later
 
 
 def read(stack: Stack) -> ListReading:
@@ -137,9 +147,8 @@ def test_it_is_read_at_the_start_of_a_worker_in_spite_of_an_outage_and_again_aft
     requests = len(stack.simulator.requests)
     wait_for(lambda: None not in stack.ask(list_read_at))
     assert not known(stack, a_day_later).opted_out
-    now = clock.now()
-    with clock.moved(lambda: now + 86_401):
-        wait_for(lambda: known(stack, a_day_later).opted_out)
+    monkeypatch.setattr(opt_out_list, "server_time", later_by(86_401))
+    wait_for(lambda: known(stack, a_day_later).opted_out)
     stack.host.portal.call(done.set)
     reading.result(timeout=5)
     assert len(stack.simulator.requests) == requests + 1, "once a day, not once a look"
@@ -163,9 +172,8 @@ def test_the_latest_rows_are_read_every_15_minutes_from_before_the_last_reading(
     # Rows that Telnyx lists late. The daily reading finds the first one, too.
     listed(stack, old, at=whole_at - 7200)
     listed(stack, late, at=whole_at - 1800)
-    now = clock.now()
-    with clock.moved(lambda: now + 901):
-        wait_for(lambda: known(stack, late).opted_out)
+    monkeypatch.setattr(opt_out_list, "server_time", later_by(901))
+    wait_for(lambda: known(stack, late).opted_out)
     stack.host.portal.call(done.set)
     reading.result(timeout=5)
     assert not known(stack, old).opted_out
@@ -174,6 +182,17 @@ def test_the_latest_rows_are_read_every_15_minutes_from_before_the_last_reading(
     [since] = [each for each in asked_since if each]
     assert datetime.fromisoformat(since).timestamp() == pytest.approx(whole_at - 3600, abs=1)
     assert read(stack).numbers == 2
+
+
+def test_a_worker_whose_clock_is_ahead_keeps_no_other_from_reading(stack: Stack) -> None:
+    ahead = clock.now() + 2 * 86_400
+    with clock.moved(lambda: ahead):
+        read(stack)
+    whole_at, latest_at = stack.ask(list_read_at)
+    assert whole_at == latest_at == pytest.approx(clock.now(), abs=60)
+    # As from a server whose clock was put back.
+    stack.ask(lambda store: note_list_read(store, at=ahead, whole=True))
+    assert stack.ask(opt_out_list._due) == opt_out_list._Due(None)
 
 
 def test_a_reading_that_begins_after_the_last_one_leaves_no_gap(stack: Stack) -> None:
