@@ -147,12 +147,10 @@ def codes(body: bytes) -> list[str]:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds to wait: `Retry-After`, else `x-ratelimit-reset` (knowledge base, rate limiting)."""
-    for value in (headers.get("retry-after"), headers.get("x-ratelimit-reset")):
-        number = number_in(value)
-        wait = seconds_until(value, clock.now()) if number is None else number
-        if wait is not None:
-            return min(wait, LONGEST_WAIT)
-    return None
+    value = headers.get("retry-after")
+    number = number_in(value)
+    wait = seconds_until(value, clock.now()) if number is None else number
+    return _seconds_to_reset(headers) if wait is None else min(wait, LONGEST_WAIT)
 
 
 def seconds_until(value: str | None, now: float) -> float | None:
@@ -215,9 +213,13 @@ def seconds_until_more_remain(answer: TelnyxResponse) -> float | None:
     """Return seconds until the next request may go after the last of a window (knowledge base, rate limiting)."""
     if answer.headers.get("x-ratelimit-remaining", "").strip() != "0":
         return None
-    wait = number_in(answer.headers.get("x-ratelimit-reset"))
-    # A later moment is a time of day rather than seconds: a misreading must not hold up other calls.
-    return wait if wait is not None and 0 < wait <= LONGEST_WAIT else None
+    return _seconds_to_reset(answer.headers) or None
+
+
+def _seconds_to_reset(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds in `x-ratelimit-reset`. More than an hour is a time of day, which must not hold up calls."""
+    wait = number_in(headers.get("x-ratelimit-reset"))
+    return wait if wait is not None and wait <= LONGEST_WAIT else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,7 @@ NOW = 1_790_000_000.0
         ({"retry-after": "3601"}, 3600.0),
         ({"x-ratelimit-reset": " 1.5 "}, 1.5),
         ({"retry-after": "9" * 20}, 3600.0),
+        ({"x-ratelimit-reset": "1795812000"}, None),
         ({"retry-after": "-5"}, None),
         ({}, None),
     ],
