@@ -1,5 +1,7 @@
 """An RCS or WhatsApp message that did not reach its recipient becomes one SMS (or MMS), as the policy says."""
 
+import math
+
 from telnyx import APIError
 
 from service import Context, Discard, Event, Retry, Router, clock
@@ -8,10 +10,16 @@ from service.events.message import MAX_RECIPIENTS
 from service.messages.fallback import DUE, Case, cases, without_number
 from service.messages.fallback_sending import Fallback, preflight
 from service.messages.policy_file import policy_of
+from service.outbound.errors import Refusal
+from service.outbound.handler_run_state import Interrupted, interrupted_by, take_note
 from service.outcome import Outcome
 from service.settings import Settings
 
 router = Router()
+
+_Trouble = Outcome | APIError | Refusal
+_PARKED = 1e9
+"""In place of the seconds until a block is lifted, which nobody knows."""
 
 
 def unless(event: Event[Message], settings: Settings) -> str | None:
@@ -35,18 +43,30 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
     selected = list(cases(policy, event, accepted_at=ctx.services.accepted_at))
     states = await preflight(ctx, message.id, selected, by=event.id)
     reasons: list[str | None] = []
-    troubles: list[Outcome | APIError] = []
+    troubles: list[_Trouble] = []
     for case in selected:
+        # One recipient's trouble is no reason to leave the others without their SMS.
         try:
             reasons.append(await _handle_recipient(Fallback(ctx, case, states[case.number], event.id)))
         except (Outcome, APIError) as trouble:
-            # One recipient's trouble is no reason to leave the others without their SMS.
             troubles.append(trouble)
+        except Interrupted:
+            troubles.append(take_note())
     if troubles:
-        raise min(troubles, key=lambda each: each.after if isinstance(each, Retry) else float("inf"))
+        soonest = min(troubles, key=_wait)
+        raise interrupted_by(soonest) if isinstance(soonest, Refusal) else soonest
     reasons += _left_out(ctx, message)
     if all(reasons):
         raise Discard(str(reasons[0]) if reasons else "not_failed")
+
+
+def _wait(trouble: _Trouble) -> float:
+    """Return after how many seconds the handler runs again for a recipient's trouble: infinite where it may not."""
+    if isinstance(trouble, Retry):
+        return trouble.after
+    if isinstance(trouble, Refusal):
+        return {"later": trouble.after or 0.0, "account": _PARKED, "held": _PARKED}.get(trouble.kind, math.inf)
+    return math.inf
 
 
 def _left_out(ctx: Context, message: Message) -> list[str]:
@@ -66,10 +86,12 @@ async def _handle_recipient(fallback: Fallback) -> str | None:
         return None
     if timeout is not None and case.reached:
         await ctx.cancel(case.timer)
-    reason = None if state.begun else case.reason_against(clock.now(), state.held)
-    if not reason and state.reason == "right_held":
+    reason = None if state.sent else case.reason_against(clock.now(), state.held)
+    if reason and not state.perhaps:
+        return reason
+    if state.reason == "right_held":
         fallback.remark_holder()
-    return reason or state.reason or await fallback.send()
+    return state.reason or await fallback.send(against=reason)
 
 
 async def _watch(ctx: Context, case: Case, seconds: float) -> None:

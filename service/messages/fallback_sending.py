@@ -53,9 +53,10 @@ class Fallback:
     state: message_states.RecipientState
     by: str
 
-    async def send(self) -> str | None:
+    async def send(self, *, against: str | None = None) -> str | None:
         """Send the SMS, or return why not.
 
+        One that was perhaps sent, and has a reason `against` it by now, is looked up at Telnyx and not sent again.
         Whether it has to wait is known before Telnyx is read. The script that writes the intent asks everything again,
         and takes the state that Telnyx shows into account.
 
@@ -66,18 +67,25 @@ class Fallback:
             Interrupted: it may go when its turn comes, or its block is lifted.
         """
         shown = None
-        if not self.state.begun and (reason := await self.check_window()) is not None:
-            return reason
-        if not self.state.begun or not content_of(self.case.message):
+        if against is None and not self._is_settled:
+            against = await self.check_window()
+        if against is not None and not self.state.perhaps:
+            return against
+        if not self.state.sent or not content_of(self.case.message):
             shown = await read_message_at_telnyx(self.ctx.telnyx, self._message_id)
         sms = await self._write(shown)
-        reason = await self._post(sms, shown)
-        if reason == "over_budget":
+        reason = await self._post(sms, shown, against)
+        if reason == "over_budget" and against is None:
             await self._wait_for_budget(sms)
         if reason is None and not self.ctx.settings.dry_run:
             # So that a delivery of the message itself is known to be the second.
             await self._note("sent")
         return reason
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether no wait can change what becomes of it: it was sent, or a person has to find out."""
+        return self.state.sent or (self.state.perhaps and self.ctx.settings.resend == "never")
 
     async def check_window(self) -> str | None:
         """Return why the SMS never may go out within `max_wait` of its first hold. None: it may go now."""
@@ -88,8 +96,7 @@ class Fallback:
             raise KeyMissing(checked.consent_missing)
         if checked.opted_out:
             return "opted_out"
-        now = clock.now()
-        latest = (self.state.held or now) + case.rule.max_wait
+        now, latest = clock.now(), self._latest()
         opens = case.rule.goes_out_at(case.number, now, by=latest)
         if opens is None:
             return "quiet_hours"
@@ -113,12 +120,17 @@ class Fallback:
         if (run := current_run.get()) is not None:
             run.remarks.append(f"event {holder} holds the right to send this SMS: ringback events show {holder}")
 
-    async def _wait_for_budget(self, sms: Draft) -> NoReturn:
-        """Hold an SMS whose segments others took between the preflight and the intent."""
+    async def _wait_for_budget(self, sms: Draft) -> None:
+        """Hold an SMS whose segments others took between the preflight and the intent, if it can have them in time."""
         name, limit = effect_name(self._message_id, self.case.number), self.ctx.settings.sms_per_hour
         found = await room(self.ctx.services.store, name, segments=sms.segments, limit=limit)
-        pause = await self._pause(found, sms.segments)
-        await self._hold(MIN_PAUSE if pause is None else pause, "over_budget")
+        pause = await self._pause(found, sms.segments) or MIN_PAUSE
+        if clock.now() + pause <= self._latest():
+            await self._hold(pause, "over_budget")
+
+    def _latest(self) -> float:
+        """Return until when it may wait for quiet hours and for the budget (seconds since 1970)."""
+        return (self.state.held or clock.now()) + self.case.rule.max_wait
 
     async def _hold(self, seconds: float, reason: str) -> NoReturn:
         """Wait, and remember since when: what waits on purpose does not grow too old meanwhile."""
@@ -149,7 +161,7 @@ class Fallback:
                 self.ctx.log.warning(warning, host=host, rule=self.case.rule.name)
         return sms
 
-    async def _post(self, sms: Draft, shown: Mapping[str, Any] | None) -> str | None:
+    async def _post(self, sms: Draft, shown: Mapping[str, Any] | None, against: str | None) -> str | None:
         """Send the SMS. Return the reason against it at the moment of its intent, if any."""
         settings, message_id = self.ctx.settings, self._message_id
         limit, keep, shown_state = settings.sms_per_hour, settings.retention, _shown_state(message_id, shown)
@@ -157,7 +169,7 @@ class Fallback:
         try:
             with instead_of(
                 message_states.InsteadOf(
-                    message_id, self.case.since, sms.segments, limit, keep, shown_state, self.case.carrier
+                    message_id, self.case.since, sms.segments, limit, keep, shown_state, self.case.carrier, against
                 )
             ):
                 await self.ctx.telnyx.messages.send(**request(self.case, sms), idempotency_key=key)

@@ -8,6 +8,7 @@ Every other result is noted on the run and raised as `Interrupted`. So the SDK r
 
 import asyncio
 from dataclasses import dataclass, replace
+from typing import Self
 
 import httpx
 import structlog
@@ -75,13 +76,23 @@ class Effect:
             # Concurrent calls of a run under one key are one effect: the second waits for the answer of the first.
             async with self.run.locks[entry.name]:
                 await self.ledger.await_withdrawal(entry)
-                return await self._bring_about(entry)
+                return await self._taken_for(entry).bring_about(entry)
         except asyncio.CancelledError:
             # A handler that cuts its call off, and makes it again, means the same effect.
-            self.run.used.discard(entry.name)
+            self.run.used.pop(entry.name, None)
             raise
 
-    async def _bring_about(self, entry: Entry) -> TelnyxResponse:
+    def _taken_for(self, entry: Entry) -> Self:
+        """Return the effect that an entry was taken for: this one, or that of a call that took this one's entry."""
+        meant = self.run.used.get(entry.name, self.call)
+        if meant is self.call:
+            return self
+        what = f"{meant.method} {meant.shown_path}"
+        self.run.remarks.append(f"{what} sends what an earlier call wanted, in whose place its own was sent")
+        return replace(self, call=meant)
+
+    async def bring_about(self, entry: Entry) -> TelnyxResponse:
+        """Take the steps that the entry asks for until there is an answer. It raises as `answer` does."""
         # A look just before that found no entry is believed once. The intent of an entry that exists by now is refused.
         absent = entry.name in self.run.absent
         self.run.absent.discard(entry.name)
@@ -131,11 +142,15 @@ class Effect:
         return TelnyxResponse(kept.status, {"content-type": kept.content_type} if kept.content_type else {}, kept.body)
 
     async def _request(self, entry: Entry, *, again: bool) -> TelnyxResponse | None:
+        conditions = effect_rules.conditions_of(self.call)
+        instead_of = conditions.instead_of if conditions is not None else None
+        if instead_of is not None and instead_of.against is not None:
+            return await self._not_sent(entry, NotAllowed(instead_of.against))
         clear = await self.run.acquire(self.call)
         # The stored bytes go, whatever this run would say now: under one key Telnyx takes one request only.
         intended = entry if again else self.ledger.intended(entry, self.call)
         uncertain = entry.version == 0 and self.run.lease.uncertain and not self.call.repeatable
-        begun = await self.ledger.begin(intended, again=again, conditions=effect_rules.conditions_of(self.call))
+        begun = await self.ledger.begin(intended, again=again, conditions=conditions)
         if isinstance(begun, NotAllowed):
             return await self._not_sent(entry, begun)
         if begun == "changed":

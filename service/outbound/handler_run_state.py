@@ -88,9 +88,9 @@ class Run:
         return set()
 
     @cached_property
-    def used(self) -> set[str]:
-        """The names of the handler's own entries of the ledger that calls have taken."""
-        return set()
+    def used(self) -> dict[str, Call]:
+        """The handler's own entries of the ledger that are taken, by name, and the calls that they are taken for."""
+        return {}
 
     @cached_property
     def withdrawals(self) -> "dict[str, asyncio.Task[None]]":
@@ -156,3 +156,22 @@ class Run:
 
 
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
+
+
+def take_note() -> Refusal:
+    """Return the note of this task's run, which was interrupted, so that the handler can go on.
+
+    Raises:
+        Interrupted: there is no run, or it has no note.
+    """
+    run = current_run.get()
+    if run is None or run.note is None:
+        raise Interrupted
+    note, run.note = run.note, None
+    return note
+
+
+def interrupted_by(note: Refusal) -> Interrupted:
+    """Give this task's run a note again. To be raised."""
+    run = current_run.get()
+    return Interrupted() if run is None else run.interrupt(note)

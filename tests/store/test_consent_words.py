@@ -171,7 +171,7 @@ def test_the_state_of_a_message_is_written_as_scripts_merge_it() -> None:
 
 ADMISSION = AdmissionRequest("t", "one", ["outage"], "sms", 2.0, requeued=True, max_wait=1.5, probe_timeout=5.0)
 PLANNED = PlannedSend(True, 1.5, 2.5, 3, 4, ADMISSION)
-ANSWER = [b"sent", b"", b"two", b"1500", b"1", []]
+ANSWER = [b"sent", b"", b"two", b"1500", b"sent", []]
 
 
 @pytest.mark.anyio
@@ -181,8 +181,8 @@ async def test_a_state_is_asked_for_with_what_would_be_sent() -> None:
     state = await states.read_state(store, "m", to, by="one", keep=5, purpose="hold", at=1.5, said=STATUS)
     assert state.double_deliveries == ("AT&T",)
     assert state.recipients == {
-        A: RecipientState("sent", "", "two", 1.5, begun=True),
-        B: RecipientState("", "right_held", "x", None, begun=False),
+        A: RecipientState("sent", "", "two", 1.5, sent=True),
+        B: RecipientState("", "right_held", "x", None),
     }
     [(_, *words)] = store.asked
     assert words[:6] == ["m", 172_800_000, "hold", "one", 1500, b"[]"]

@@ -106,12 +106,27 @@ def test_an_effect_that_telnyx_put_off_is_not_said_to_be_sent(intents: Intents) 
     intents.intend()
     intents.end("sms", "deferred")
     assert intents.state().reason == "right_held"
-    assert not intents.state(by="e").begun
+    state = intents.state(by="e")
+    assert (state.sent, state.perhaps) == (False, False)
 
 
 def test_a_native_fallback_is_the_only_sms(intents: Intents) -> None:
     intents.told("sent", message_type="SMS")
     assert intents.intend() == NotAllowed("native_fallback")
+
+
+def test_an_effect_that_was_forgotten_takes_its_segments_once_more(intents: Intents) -> None:
+    instead_of = replace(INSTEAD, limit=3)
+    assert intents.intend(instead_of=instead_of) == "begun"
+    intents.end("sms", "done")
+    for generation, expected in ((1, "begun"), (2, "begun"), (3, NotAllowed("over_budget"))):
+        assert intents.ask(lambda store: ledger.forget(store, "e", "one")) == 1
+        found = intents.ask(lambda store: ledger.read_entry(store, "e", "sms", "run")).entry
+        assert found is not None
+        again = replace(found, state="started", body=b"{}")
+        assert (found.generation, intents.intend(again, instead_of=instead_of)) == (generation, expected)
+        assert intents.sum() == min(generation + 1, 3)
+        intents.end("sms", "done")
 
 
 def test_a_dry_run_takes_nothing(intents: Intents) -> None:

@@ -72,15 +72,16 @@ class RecipientState:
     """Everything known of one recipient of a message.
 
     `status` is the furthest one known. `reason` says why nothing may be sent in the message's place. It is empty where
-    it may be sent, or the asking event has perhaps sent it already (`begun`). `right` is the event that holds the
-    right to send, `held` is since when that waits (seconds since 1970).
+    it may be sent, or the asking event has `sent` it already, or `perhaps`. `right` is the event that holds the right
+    to send, `held` is since when that waits (seconds since 1970).
     """
 
     status: str
     reason: str
     right: str
     held: float | None
-    begun: bool
+    sent: bool = False
+    perhaps: bool = False
     preflight: Preflight | None = None
 
 
@@ -167,9 +168,10 @@ def _budget(asked: "PlannedSend | InsteadOf") -> dict[str, int]:
 
 def _state(answer: Sequence[Any], encryption: Sealer) -> RecipientState:
     *texts, preflight = answer
-    status, reason, right, held, begun = (each.decode() for each in texts)
+    status, reason, right, held, effect = (each.decode() for each in texts)
     found = _preflight(preflight, encryption) if preflight else None
-    return RecipientState(status, reason, right, int(held) / 1000 if held else None, begun == "1", found)
+    since = int(held) / 1000 if held else None
+    return RecipientState(status, reason, right, since, effect == "sent", effect == "perhaps", found)
 
 
 def _preflight(answer: Sequence[Any], encryption: Sealer) -> Preflight:
@@ -198,7 +200,8 @@ class InsteadOf:
     """The message in whose place something is sent. `since` is when it was sent (seconds since 1970).
 
     `segments` count against the `limit` of an hour, and the state of the message is kept for `keep` seconds. `shown` is
-    what Telnyx shows of it. `carrier` is the recipient's, where it is known.
+    what Telnyx shows of it. `carrier` is the recipient's, where it is known. `against` is a reason known before, after
+    which nothing is sent any more. What was perhaps sent is only looked up.
     """
 
     message_id: str
@@ -208,6 +211,7 @@ class InsteadOf:
     keep: float
     shown: Shown | None = None
     carrier: str | None = None
+    against: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

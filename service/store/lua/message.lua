@@ -8,11 +8,11 @@
 --         ''), then for each recipient: forms of the number (JSON, that of today first), name of the effect that would send in
 --         the message's place, and what would be sent (JSON; '': nothing would): {awake (else only consent is asked), since
 --         (ms when the message was sent; -1: unknown), fresh_until (ms; -1: always), segments, limit, window (ms) of the budget, admission = asked of admission}
--- Answer: {missing keys, double_deliveries, {status, reason, right, held, begun} …}: double_deliveries = the
+-- Answer: {missing keys, double_deliveries, {status, reason, right, held, effect} …}: double_deliveries = the
 --         carriers (or 'unknown') of the recipients of whom this call found out that the message was delivered and something
 --         was sent in its place too; for each
 --         recipient the reason against sending (''), the event that holds the right to (''), since when it waits (ms, ''),
---         begun = '1' if this event's effect was carried out, or may have been; and of what would be sent {the ledger knows
+--         effect = 'sent' if this event's was carried out, 'perhaps' if it may have been; and of what would be sent {the ledger knows
 --         the effect (1 | 0), opted out (1 | 0), keys that consent is hidden under and the caller lacks, answer of
 --         room_in_budget, answer of look_ahead}: the last two are empty where something stands against it before
 -- Cost:   O(recipients × (fields of the message + cost of admission))
@@ -56,10 +56,10 @@ end
 for _, each in ipairs(recipients) do
   local known = redis.call('HMGET', ns .. ':effect:' .. each[2], 'state', 'unconfirmed', 'version')
   local state, begun = recipient_state(fields, each[1]), is_begun(known[1], known[2])
-  local mine = begun and state.right == by
-  local reason = mine and '' or reason_against(fields, state, by, begun)
+  local mine = begun and state.right == by and (known[1] == 'started' and 'perhaps' or 'sent') or ''
+  local reason = mine ~= '' and '' or reason_against(fields, state, by, begun)
   local sending = each[3] == '' and {}
-    or preflight(each[1], each[2], known[3], cjson.decode(each[3]), state, reason == '' and not mine)
-  answers[#answers + 1] = { state.status or '', reason, state.right or '', state.held or '', mine and '1' or '', sending }
+    or preflight(each[1], each[2], known[3], cjson.decode(each[3]), state, reason == '' and mine ~= 'sent')
+  answers[#answers + 1] = { state.status or '', reason, state.right or '', state.held or '', mine, sending }
 end
 return { missing_keys(fields, names), double_deliveries, unpack(answers) }
