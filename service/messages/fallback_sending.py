@@ -56,7 +56,7 @@ class Fallback:
     async def send(self, *, against: str | None = None) -> str | None:
         """Send the SMS, or return why not.
 
-        One that was perhaps sent, and has a reason `against` it by now, is looked up at Telnyx and not sent again.
+        With a reason `against` it, one that was perhaps sent is looked up at Telnyx, and not sent again.
         Whether it has to wait is known before Telnyx is read. The script that writes the intent asks everything again,
         and takes the state that Telnyx shows into account.
 
@@ -66,8 +66,8 @@ class Fallback:
             telnyx.APIError: Telnyx refused, or could not be reached.
             Interrupted: it may go when its turn comes, or its block is lifted.
         """
-        shown = None
-        if against is None and not self._is_settled:
+        shown, ask_a_person = None, self.state.perhaps and self.ctx.settings.resend == "never"
+        if against is None and not (self.state.sent or ask_a_person):
             against = await self.check_window()
         if against is not None and not self.state.perhaps:
             return against
@@ -81,11 +81,6 @@ class Fallback:
             # So that a delivery of the message itself is known to be the second.
             await self._note("sent")
         return reason
-
-    @property
-    def _is_settled(self) -> bool:
-        """Whether no wait can change what becomes of it: it was sent, or a person has to find out."""
-        return self.state.sent or (self.state.perhaps and self.ctx.settings.resend == "never")
 
     async def check_window(self) -> str | None:
         """Return why the SMS never may go out within `max_wait` of its first hold. None: it may go now."""
@@ -165,13 +160,10 @@ class Fallback:
         """Send the SMS. Return the reason against it at the moment of its intent, if any."""
         settings, message_id = self.ctx.settings, self._message_id
         limit, keep, shown_state = settings.sms_per_hour, settings.retention, _shown_state(message_id, shown)
+        asked = self.case.since, sms.segments, limit, keep, shown_state, self.case.carrier, against
         key = effect_key(message_id, self.case.number)
         try:
-            with instead_of(
-                message_states.InsteadOf(
-                    message_id, self.case.since, sms.segments, limit, keep, shown_state, self.case.carrier, against
-                )
-            ):
+            with instead_of(message_states.InsteadOf(message_id, *asked)):
                 await self.ctx.telnyx.messages.send(**request(self.case, sms), idempotency_key=key)
         except APIError as error:
             if (reason := not_sent_reason(error)) is None:

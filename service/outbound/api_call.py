@@ -35,7 +35,7 @@ _ASSISTANT_SEND = re.compile(r"/ai/assistants/[^/]+/chat/(?P<product>sms|whatsap
 """An assistant's first message to somebody. Source: SDK 4.189.0, `ai.assistants.send_sms` and `.whatsapp`."""
 _SCHEDULE = "/messages/schedule"
 _ASSISTANT_SCHEDULE = re.compile(r"/ai/assistants/[^/]+/scheduled_events")
-"""What Telnyx itself sends later. It goes to somebody too, and Telnyx need not recognise a repetition.
+"""Requests for messages that Telnyx sends later. They go to somebody too. Telnyx need not recognise a repetition.
 
 Source: SDK 4.189.0, `messages.schedule` and `ai.assistants.scheduled_events.create`.
 """

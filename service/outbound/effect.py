@@ -83,7 +83,7 @@ class Effect:
             raise
 
     def _taken_for(self, entry: Entry) -> Self:
-        """Return the effect that an entry was taken for: this one, or that of a call that took this one's entry."""
+        """Return the effect that an entry was taken for: this one, or another that took the entry of this one."""
         meant = self.run.used.get(entry.name, self.call)
         if meant is self.call:
             return self

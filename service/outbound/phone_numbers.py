@@ -41,8 +41,8 @@ def one_spelling(number: str) -> str:
 def spellings_of(number: str) -> tuple[str, ...]:
     """Return a number in the given spelling, its one spelling and others. Consent may be known under each.
 
-    Others have the prefix of national calls behind the country code, as in +44 0171, or the 1 of Mexico's old mobile
-    numbers, which are in WhatsApp's ids still.
+    Others have the prefix of national calls behind the country code, as in +44 0171. Mexican ones have the 1 of old
+    mobile numbers, which WhatsApp's ids keep.
     """
     usual, parsed = one_spelling(number), _parsed(number)
     if parsed is None or parsed.country_code == _NORTH_AMERICA:

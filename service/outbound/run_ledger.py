@@ -43,7 +43,7 @@ def choose(entries: Iterable[Entry], call: Call, used: Collection[str], sealer: 
 
 
 def still_unsent(entries: Sequence[Entry], call: Call, used: Mapping[str, Call], sealer: Sealer = PLAIN) -> Call:
-    """Return what is to be sent for a call that finds no unused entry, where `used` has the calls that took the others.
+    """Return the call to send for one that finds no unused entry. `used` has the calls that took the others.
 
     In an order other than that of an earlier run, a call may have taken the entry of this one. Then the bytes of this
     one went out, or go, and those of the other did not. So they go in the place of this one's, and no text goes twice.

@@ -200,8 +200,8 @@ class InsteadOf:
     """The message in whose place something is sent. `since` is when it was sent (seconds since 1970).
 
     `segments` count against the `limit` of an hour, and the state of the message is kept for `keep` seconds. `shown` is
-    what Telnyx shows of it. `carrier` is the recipient's, where it is known. `against` is a reason known before, after
-    which nothing is sent any more. What was perhaps sent is only looked up.
+    what Telnyx shows of it. `carrier` is the recipient's, where it is known. `against` is a reason known before.
+    Then nothing is sent, and a message that was perhaps sent is looked up.
     """
 
     message_id: str

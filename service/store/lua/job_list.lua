@@ -1,5 +1,5 @@
--- job_list: add ids to the list of a bulk job's events. It is kept as long as the job, and for a day if there is none: whoever
--- creates the job may be killed before.
+-- job_list: add ids to the list of a bulk job's events. It is kept as long as the job, and for a day if there is none. The
+-- process that creates the job may be killed before.
 --
 -- Keys:   <ns>:job:<id>, <ns>:job_ids:<id>
 -- ARGV:   id of the job, ids (at most 1,000)

@@ -6,7 +6,7 @@
 local NOT_RESET = { forgotten = true, withdrawn = true, refused = true, would = true }
 
 -- reset_effects: let a handler's effects happen once more, under keys that Telnyx has not seen. Without `act` only count
--- them. What they took of a budget stays taken, and what follows takes its own.
+-- them. Their segments of a budget stay taken. The repetition takes its own.
 local function reset_effects(id, handler, act)
   local number = 0
   for _, entry in ipairs(entries_of(id)) do
