@@ -59,6 +59,7 @@ class Strikes:
     exits: Counter[str] = field(default_factory=Counter)
     """How the operators' commands ended, by kind and exit code. Where Redis is away, that is 1."""
     _server_strike: Strike | None = None
+    _resuming: list[threading.Thread] = field(default_factory=list)
     _ends: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def run(self, schedule: list[Strike]) -> None:
@@ -92,7 +93,7 @@ class Strikes:
             return None
         if kind == "erase" or kind in COMMANDS:
             self._command(strike)
-            return self._resume if kind == "pause" else None
+            return self._resume_after(self.commands[-1][1]) if kind == "pause" else None
         if kind.endswith("Telnyx"):
             return _strike_proxy(kind, self.telnyx)
         if kind.endswith("customer"):
@@ -138,8 +139,16 @@ class Strikes:
         self._note_exits()
         self.commands.append((strike.kind, self._start(*words)))
 
-    def _resume(self) -> None:
-        self.commands.append(("resume", self._start(*RESUME)))
+    def _resume_after(self, pausing: "subprocess.Popen[bytes]") -> Callable[[], None]:
+        """Return what resumes once the pausing command has ended. Stories wait for it, so it is tried until it works."""
+
+        def resume() -> None:
+            pausing.wait()
+            while code := self._start(*RESUME).wait():
+                self.exits[f"resume {code}"] += 1
+
+        self._resuming.append(threading.Thread(target=resume, name="resume"))
+        return self._resuming[-1].start
 
     def _start(self, *words: str) -> "subprocess.Popen[bytes]":
         fleet, redis_url = self.deployment.fleet, self.backend.url().partition("#")[0]
@@ -156,6 +165,8 @@ class Strikes:
 
     def finish(self) -> None:
         """Resume what is paused and heal what was missed, once the faults are over."""
+        for each in self._resuming:
+            each.join()
         for words in (RESUME, COMMANDS["heal"]):
             code = self._start(*words).wait(LAST_SECONDS)
             if code:

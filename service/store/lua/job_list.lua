@@ -5,8 +5,8 @@
 -- ARGV:   id of the job, ids (at most 1,000)
 -- Answer: how many are listed
 -- Cost:   O(ids)
-local ids, left = ns .. ':job_ids:' .. ARGV[1], redis.call('PTTL', ns .. ':job:' .. ARGV[1])
-local DAY = 86400000
+local ids, state = ns .. ':job_ids:' .. ARGV[1], redis.call('HGET', ns .. ':job:' .. ARGV[1], 'state')
+local DAY, KEPT = 86400000, 7 * 86400000
 local number = redis.call('RPUSH', ids, unpack(ARGV, 2))
-if left ~= -1 then redis.call('PEXPIRE', ids, left < 0 and DAY or left) end
+if not state or state == 'cancelled' then redis.call('PEXPIRE', ids, state and KEPT or DAY) end
 return number
