@@ -7,6 +7,7 @@ from pathlib import Path
 
 from service.routing import Router
 from service.security.masking import describe_error
+from service.settings import Settings
 from service.settings.variables import export_env_file
 from service.worker.own_settings import InvalidOwnSettings, read_own_settings
 
@@ -42,6 +43,11 @@ def load_router(import_string: str) -> Router:
     except InvalidOwnSettings as error:
         raise CannotLoadHandlers(f"HANDLERS={import_string}: {error}") from error
     return router
+
+
+def subscribed_types(router: Router, settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the event types (patterns) of each handler under these settings."""
+    return {each.name: each.types for each in router.configured(settings).subscriptions.values()}
 
 
 def _module(module_name: str, import_string: str) -> object:

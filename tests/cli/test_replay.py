@@ -117,6 +117,40 @@ def test_a_handler_that_is_new_sees_old_events(stack: Stack, operator: Operator)
     assert sending.runs == ["look"]
 
 
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("option", ["--only", "--again"])
+def test_a_handler_runs_on_no_event_of_a_type_that_it_never_subscribed_to(
+    stack: Stack, operator: Operator, option: str
+) -> None:
+    sending, number = Sending(), fresh_number()
+    stack.start_worker(sending.router)
+    mine, other = ended(stack, sending, number), envelope("shop.paid", {"number": number})
+    stack.deliver(other)
+    assert stack.ended(other).state == "ignored"
+
+    ran = operator.run("events", "replay", "--all", option, "send", "--yes")
+    assert ran.stdout == "replayed: 1 event.\n"
+    assert "To stay unchanged: 1 event (the handler is not subscribed to its type)." in ran.stderr
+    assert "Unchanged: 1 event (the handler is not subscribed to its type)." in ran.stderr
+
+    named = operator.run("events", "replay", other["data"]["id"], option, "send", "--yes", code=1)
+    assert f"{other['data']['id']}: the handler is not subscribed to its type" in named.stderr
+    stack.when(mine, lambda record: record.state == "done" and len(record.handlers["send"].runs) == 2)
+    assert sending.runs == ["send"]
+    assert stack.recorded(other["data"]["id"]).handlers == {}
+
+
+def test_the_settings_decide_the_types_of_a_handler_that_they_turn_on(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.one_of_each()
+    command = ("events", "replay", "done", "--only", "forward", "--yes")
+    assert "not subscribed to its type" in deployment.run(*command).stderr
+    monkeypatch.setenv("RINGBACK_FORWARD_URL", "https://shop.example/telnyx")
+    monkeypatch.setenv("RINGBACK_FORWARD_TYPES", "message.*")
+    assert deployment.run(*command).stdout == "replayed: 1 event.\n"
+
+
 def test_what_cannot_be_replayed_is_left_as_it_is(deployment: Deployment) -> None:
     from service.store.inbox.accept import cancel
     from service.store.inbox.maintenance import prune_bodies

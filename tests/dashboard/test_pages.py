@@ -197,6 +197,17 @@ def test_all_events_of_a_filter_are_counted_then_replayed_by_a_job_and_no_others
     assert started.about == {"job_id": job, "replay": "all events of the type shop.paid", "events": 10}
 
 
+def test_a_replay_with_one_handler_counts_the_events_of_its_types_alone(stack: Stack, operator: httpx.Client) -> None:
+    stack.start_worker(Router())
+    mine, other = sample("sms.received"), shop_event("shop.paid")
+    for each in (mine, other):
+        stack.deliver(each)
+        assert stack.ended(each).state == "ignored"
+    path = operator.post("/replay-events", data={"only": "consent"}, headers=OWN).headers["location"].partition("?")[0]
+    wait_for(lambda: "<strong>1 events</strong> are processed again if you go on" in operator.get(path).text)
+    assert "1: the handler is not subscribed to its type" in operator.get(path).text
+
+
 def test_a_replay_of_a_wrong_filter_or_an_unknown_handler_is_refused(operator: httpx.Client) -> None:
     for form in ({"type": "x", "only": "sms_falback"}, {"since": "yesterday"}, {"issue": "0" * 16}):
         assert operator.post("/replay-events", data=form, headers=OWN).status_code in (400, 404), form

@@ -266,7 +266,7 @@ def test_a_damaged_record_hinders_no_other(deployment: Deployment) -> None:
 
 def test_a_filter_is_stored_and_read_without_loss(deployment: Deployment) -> None:
     selection = EventFilter("dead", "10dlc.*", "h", (b"abcd", b"efgh"), 5, 9, "d", "r", "b", 3, (b"1234",), True)
-    request = JobRequest("replay", selection, "sent", True, "h", True)
+    request = JobRequest("replay", selection, "sent", True, "h", True, types=("10dlc.*", "message.received"))
     assert known(deployment, created(deployment, request)).request == request
 
 

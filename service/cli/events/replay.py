@@ -14,11 +14,12 @@ from service.cli.events.filters import AllOption, Ids, YesSendOption, check_sele
 from service.cli.options import YesOption
 from service.cli.output import confirm, fail, say
 from service.settings import load
-from service.store.inbox.dead_letters import Replayed, replay
+from service.store.inbox.dead_letters import Replayed
 from service.store.inbox.search import EventFilter, matching
 from service.store.operators.bulk_jobs import WHY_NOT, JobRequest
+from service.store.operators.job_runner import replay_as
 from service.store.store import Store
-from service.worker.load_router import load_router
+from service.worker.load_router import load_router, subscribed_types
 
 
 @selects_events
@@ -41,7 +42,8 @@ def replay_events(
     """Process ended events again, with the handlers that are deployed now.
 
     The ledger answers calls that a handler made before: nothing is sent twice. Only --again forgets the effects of one
-    handler, and counts them before it asks. Open events, and those whose body has expired, stay unchanged.
+    handler, and counts them before it asks. One handler runs on events of its own types alone. Open events, and those
+    whose body has expired, stay unchanged.
 
     Exit codes: 0 replayed, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
@@ -49,11 +51,10 @@ def replay_events(
         raise typer.BadParameter("--again runs its handler only: leave --only out")
     check_selection(ids, selection, every=every)
     handler = again or only
-    if handler:
-        _refuse_handler_of_others(handler)
+    types = _types_of(handler) if handler else None
     found = list(dict.fromkeys(ids or with_redis(lambda store: _matching(store, selection))))
 
-    request = JobRequest("replay", selection, "", yes_send or load().dry_run, handler, again is not None)
+    request = JobRequest("replay", selection, "", yes_send or load().dry_run, handler, again is not None, types=types)
     counted = _counted(request, found)
     _announce(counted, again)
     number = sum(each.verdict == "replayed" for each in counted)
@@ -65,8 +66,7 @@ def replay_events(
 
 def _counted(request: JobRequest, ids: list[str]) -> list[Replayed]:
     """Return what a replay would do with each event. Nothing is changed."""
-    step = partial(replay, by="", handler=request.handler, again=request.again, trusted=request.trusted, act=False)
-    return with_redis(lambda store: in_batches(ids, partial(step, store), "Counting"))
+    return with_redis(lambda store: in_batches(ids, partial(replay_as, store, request), "Counting"))
 
 
 async def _matching(store: Store, selection: EventFilter) -> list[str]:
@@ -84,8 +84,10 @@ def _announce(counted: Sequence[Replayed], again: str | None) -> None:
         say(f"To stay unchanged: {events(count)} ({WHY_NOT[verdict]}).", err=True)
 
 
-def _refuse_handler_of_others(name: str) -> None:
-    """End the command with exit code 2 where HANDLERS lacks the handler, on which the command puts events."""
-    names = sorted(load_router(load().handlers).subscriptions)
-    if name not in names:
-        fail(f"HANDLERS has no handler {name!r}, it has {', '.join(names)}", code=2)
+def _types_of(name: str) -> tuple[str, ...]:
+    """Return the event types of a handler. End the command with exit code 2 where HANDLERS lacks it."""
+    settings = load()
+    types = subscribed_types(load_router(settings.handlers), settings)
+    if name not in types:
+        fail(f"HANDLERS has no handler {name!r}, it has {', '.join(sorted(types))}", code=2)
+    return types[name]

@@ -1,7 +1,7 @@
 """Blocks: outages, refusals of the account and pauses, for which work is parked."""
 
 from service.dashboard.actions import Action, ActionResult, Choice, Fields, Question
-from service.dashboard.handler_names import handler_names
+from service.dashboard.handler_types import handler_types
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit
 from service.store.effects.blocks import ALL, PAUSED, open_blocks, pause, paused, probe, resume
@@ -17,7 +17,7 @@ async def blocks(visit: Visit) -> View:
 
 
 async def _ask_pause(visit: Visit, _: Fields) -> Question:
-    names = await handler_names(visit.settings.handlers)
+    names = await handler_types(visit.settings)
     return Question(
         "Pause a handler?",
         "Its events wait until somebody resumes it, within RINGBACK_MAX_WAIT. Reception goes on.",
@@ -30,7 +30,7 @@ async def _ask_pause(visit: Visit, _: Fields) -> Question:
 async def _pause(visit: Visit, fields: Fields) -> ActionResult:
     name = fields.get("handler", "")
     # A misspelt name would pause nothing.
-    if name != EVERY and name not in await handler_names(visit.settings.handlers):
+    if name != EVERY and name not in await handler_types(visit.settings):
         return ActionResult("/blocks", "unchanged")
     changed = await pause(visit.store, ALL if name == EVERY else name)
     return ActionResult("/blocks", "paused" if changed else "unchanged")

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from service.dashboard.actions import Action, ActionResult, Choice, Fields, Question, required, time_of_question
 from service.dashboard.event_filter import FIELDS, filter_of, in_words
-from service.dashboard.handler_names import handler_names
+from service.dashboard.handler_types import handler_types
 from service.dashboard.pages.issues import issue_named
 from service.dashboard.rendering import parameters
 from service.dashboard.routes import Page
@@ -144,10 +144,11 @@ async def _drop(visit: Visit, fields: Fields) -> ActionResult:
 
 async def _ask_count(visit: Visit, fields: Fields) -> Question:
     wanted = await _selection(visit, fields)
-    names = await handler_names(visit.settings.handlers)
+    names = await handler_types(visit.settings)
     return Question(
         f"Replay {in_words(wanted)}?",
-        "They are counted first. Nothing is changed before you have seen the number, and confirmed it.",
+        "They are counted first. Nothing is changed before you have seen the number, and confirmed it. One handler runs"
+        " on events of its own types alone.",
         "Count them",
         f"/events{parameters(fields)}",
         choices=(Choice("only", "Run", options=(EVERY, *sorted(names))),),
@@ -156,10 +157,12 @@ async def _ask_count(visit: Visit, fields: Fields) -> Question:
 
 async def _count(visit: Visit, fields: Fields) -> ActionResult:
     wanted, only = await _selection(visit, fields), fields.get("only", EVERY)
-    if only != EVERY and only not in await handler_names(visit.settings.handlers):
-        raise HTTPException(400, "There is no handler of this name. Go back, and choose one of the list.")
-    handler = None if only == EVERY else only
-    request = JobRequest("replay", wanted, trusted=visit.settings.dry_run, handler=handler, asks=True)
+    request = JobRequest("replay", wanted, trusted=visit.settings.dry_run, asks=True)
+    if only != EVERY:
+        types = (await handler_types(visit.settings)).get(only)
+        if types is None:
+            raise HTTPException(400, "There is no handler of this name. Go back, and choose one of the list.")
+        request = replace(request, handler=only, types=types)
     return await _create(visit, request, "counting")
 
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from service.events.event_types import fits
 from service.store.effects.ledger import RESOLVED_ANSWER
 from service.store.facts.message_states import DEFAULT_KEEP
+from service.store.inbox.accept import summaries
 from service.store.store import Store
 
 STEP = 50
@@ -16,10 +18,21 @@ STEP = 50
 
 OperatorVerdict = Literal["", "sent", "not_sent"]
 Refusal = Literal[
-    "not_dead", "open", "other", "gone", "no_body", "foreign", "imported", "cancelled", "in_doubt", "since", "damaged"
+    "not_dead",
+    "open",
+    "other",
+    "gone",
+    "no_body",
+    "foreign",
+    "imported",
+    "cancelled",
+    "in_doubt",
+    "since",
+    "damaged",
+    "unsubscribed",
 ]
 RetryVerdict = Literal["retried", "dropped", "replayed"] | Refusal
-"""The first three: it was done. Else why it was not: see the scripts."""
+"""The first three: it was done. Else why it was not: see the scripts, and `replay`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,9 @@ class Replayed:
 
     verdict: RetryVerdict
     forgotten: int
+
+
+_UNSUBSCRIBED = Replayed("unsubscribed", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,7 @@ async def replay(
     *,
     by: str,
     handler: str | None = None,
+    types: Sequence[str] | None = None,
     again: bool = False,
     trusted: bool = False,
     act: bool = True,
@@ -99,11 +116,27 @@ async def replay(
 ) -> list[Replayed]:
     """Process ended events once more, with all handlers or with one. `again` forgets that one's effects.
 
-    `by` is the operator. Without `act` nothing is changed, and the answer says what would be. Events that ended after
-    `before` (ms) stay unchanged.
+    `by` is the operator. `types` (patterns) are those of the one handler. Events of any other type stay unchanged, and
+    so do those that ended after `before` (ms). Without `act` nothing is changed, and the answer says what would be.
     """
+    others = set() if types is None else await _of_other_types(store, ids, types)
+    taken = [each for each in ids if each not in others]
     args = (by, handler or "", int(again), int(trusted), int(act), "" if before is None else before)
-    return [Replayed(verdict.decode(), forgotten) for verdict, forgotten in await store.run("replay", *args, *ids)]
+    answers = iter(await store.run("replay", *args, *taken) if taken else ())
+    return [_UNSUBSCRIBED if each in others else _replayed(*next(answers)) for each in ids]
+
+
+def _replayed(verdict: bytes, forgotten: int) -> Replayed:
+    return Replayed(verdict.decode(), forgotten)  # type: ignore[arg-type]
+
+
+async def _of_other_types(store: Store, ids: Sequence[str], types: Sequence[str]) -> set[str]:
+    """Return those of these events whose type fits no pattern."""
+    return {
+        each.id
+        for each in await summaries(store, ids)
+        if "type" not in each.damaged and not any(fits(pattern, each.type) for pattern in types)
+    }
 
 
 async def read_drop(store: Store, event_id: str) -> Dropped | None:

@@ -39,8 +39,8 @@ class JobRequest:
     """The work of a job: its action, the events that it takes, and the options of that action.
 
     `word` settles unconfirmed effects. `trusted` takes imported events too. `handler` is the only one that a replay
-    runs, and `again` forgets its effects. `keep_ids` is for how many seconds the ids of dropped events are remembered.
-    `asks` lets a replay wait for a person when its events are counted.
+    runs, and `again` forgets its effects. Its `types` (patterns) leave other events out. The ids of dropped events are
+    remembered for `keep_ids` seconds. `asks` lets a replay wait for a person when its events are counted.
     """
 
     action: Action
@@ -51,6 +51,7 @@ class JobRequest:
     again: bool = False
     keep_ids: float = DEFAULT_KEEP
     asks: bool = False
+    types: tuple[str, ...] | None = None
 
     def to_json(self) -> bytes:
         """Return the stored form."""
@@ -65,7 +66,12 @@ class JobRequest:
             ValueError: it cannot be read.
         """
         told = known_fields(cls, text)
-        return cls(**{**told, "selection": EventFilter.from_told(told["selection"])})
+        types = told.get("types")
+        read = {
+            "selection": EventFilter.from_told(told["selection"]),
+            "types": types if types is None else tuple(types),
+        }
+        return cls(**{**told, **read})
 
 
 @dataclass(frozen=True, slots=True)

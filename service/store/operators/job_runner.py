@@ -16,7 +16,7 @@ import orjson
 from service.store.inbox.dead_letters import Replayed, RetryVerdict, drop, replay, retry
 from service.store.inbox.order import in_order
 from service.store.inbox.search import dead_pages, matching
-from service.store.operators.bulk_jobs import Job, end_collection, read_job, replace_ids
+from service.store.operators.bulk_jobs import Job, JobRequest, end_collection, read_job, replace_ids
 from service.store.store import Store, check_cancelled
 
 BATCH = 10
@@ -141,7 +141,8 @@ class _Run:
         found: list[str] = []
         for start in range(0, len(ids), BATCH):
             some = ids[start : start + BATCH]
-            verdicts = [each.verdict for each in await _replay(self.store, self.job, some, act=False)]
+            counted = await replay_as(self.store, self.job.request, some, before=self.job.created_at)
+            verdicts = [each.verdict for each in counted]
             found += [event_id for event_id, verdict in zip(some, verdicts, strict=True) if verdict == "replayed"]
             unchanged.update(verdict for verdict in verdicts if verdict != "replayed")
         return found
@@ -157,14 +158,29 @@ async def perform(store: Store, job: Job, ids: Sequence[str]) -> list[RetryVerdi
     if request.action == "retry":
         word, trusted = request.word, request.trusted
         return await retry(store, ids, by=by, word=word, handler=died, reason=reason, trusted=trusted, before=before)
-    return [each.verdict for each in await _replay(store, job, ids, act=True)]
+    return [each.verdict for each in await replay_as(store, request, ids, by=by, act=True, before=before)]
 
 
-async def _replay(store: Store, job: Job, ids: Sequence[str], *, act: bool) -> list[Replayed]:
-    request = job.request
-    handler, again, trusted = request.handler, request.again, request.trusted
+async def replay_as(
+    store: Store,
+    request: JobRequest,
+    ids: Sequence[str],
+    *,
+    by: str = "",
+    act: bool = False,
+    before: int | None = None,
+) -> list[Replayed]:
+    """Replay events as a job's request says, or count what that would do: `replay` without `act`."""
     return await replay(
-        store, ids, by=job.actor, handler=handler, again=again, trusted=trusted, act=act, before=job.created_at
+        store,
+        ids,
+        by=by,
+        handler=request.handler,
+        types=request.types,
+        again=request.again,
+        trusted=request.trusted,
+        act=act,
+        before=before,
     )
 
 
