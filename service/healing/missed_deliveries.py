@@ -39,6 +39,8 @@ class MissedDeliveries:
     ours: OurUrls
     feed: Feed
     _contents: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _healed: set[str] = field(default_factory=set)
+    """Deliveries that were healed before an earlier reading was cut off."""
 
     async def heal(self, report: HealReport) -> AsyncIterator[None]:
         """Heal the deliveries that the report has not reached, oldest hour first. Yield after each hour.
@@ -48,13 +50,16 @@ class MissedDeliveries:
             telnyx.APIError: Telnyx refuses, or cannot be reached.
             redis.exceptions.RedisError: Redis cannot be reached.
         """
-        windows = _windows(report.reached, report.until)
+        # The last list has no end. A turn that fails behind it and goes on must not read it again.
+        windows = [] if report.is_read else _windows(report.reached, report.until)
+        self._healed.update(each.source for each in report.healed)
         if self.feed.act:
             for since, until in windows:
                 await self._keep_what_is_said(since, until)
         for since, until in windows:
-            async for rows in self._pages(since, until):
-                await self._heal_page(rows, report)
+            with report.counted_whole(keep_healed=self.feed.act):
+                async for rows in self._pages(since, until):
+                    await self._heal_page(rows, report)
             report.reached = report.until if until is None else until
             yield
 
@@ -69,7 +74,7 @@ class MissedDeliveries:
         read, unknown = await self._unknown(rows, report.failed)
         report.ours += len(read)
         missing = [each for each in unknown if not self._is_repeated(each)]
-        report.known += len(read) - len(missing)
+        report.known += len(read) - len(missing) - sum(each.id in self._healed for each in read)
         if not self.feed.uncertain_too:
             report.uncertain += [each.missed.event.identity for each in missing if _is_uncertain(each)]
             missing = [each for each in missing if not _is_uncertain(each)]

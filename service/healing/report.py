@@ -1,7 +1,9 @@
 """The result of one turn of healing."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,32 @@ class HealReport:
     def __post_init__(self) -> None:
         self.reached = self.since
 
+    @property
+    def is_read(self) -> bool:
+        """Whether all lists of deliveries were read."""
+        return self.since < self.until <= self.reached
+
+    @contextmanager
+    def counted_whole(self, *, keep_healed: bool) -> Iterator[None]:
+        """Take back what the block has counted if it fails: its lists are read again, and count once.
+
+        With `keep_healed`, healed events stay. They are in the store, and the next reading finds them known.
+        """
+        kept = {"reached", "healed"} if keep_healed else {"reached"}
+        names = [each.name for each in fields(self) if each.name not in kept]
+        before = {name: _copied(getattr(self, name)) for name in names}
+        try:
+            yield
+        # A worker that stops cancels the turn, and still notifies people of what it has counted.
+        except BaseException:
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
+
     def types(self) -> dict[str, int]:
         """Return how many events of each type were healed, the most frequent first."""
         return dict(Counter(each.type for each in self.healed).most_common())
+
+
+def _copied(value: object) -> object:
+    return [*value] if isinstance(value, list) else value

@@ -58,7 +58,6 @@ class UnfinishedMessages:
             if not await is_message_known(self.store, message_id):
                 await self._stop(message_id)
                 continue
-            report.messages += 1
             try:
                 await self._resolve(message_id, report)
             except APIError as error:
@@ -67,6 +66,7 @@ class UnfinishedMessages:
                     raise
                 report.failed.append(Unhealed(message_id, refusal.detail))
                 await self._again(message_id, clock.now() + LONGEST)
+            report.messages += 1
             await asyncio.sleep(PAUSE)
 
     async def _resolve(self, message_id: str, report: HealReport) -> None:

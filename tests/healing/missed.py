@@ -3,11 +3,13 @@
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from service.healing.report import HealReport
 from service.healing.turn import HealingTurn
 from service.outbound.client import open_reader
+from service.settings import Settings
 from service.store.inbox.healing import begin
 from service.testing.simulator.webhooks.deliveries import Attempt, Exchange, WebhookDelivery
 from tests.stack import Stack
@@ -39,15 +41,25 @@ def failed(
 
 def heal(stack: Stack, *, since: float | None = None, act: bool = True, **changes: Any) -> HealReport:
     """One turn of healing; `since` is how many seconds back it looks."""
-    settings = stack.settings.model_copy(update=changes)
+    return _healed(stack, since, act=act, attempts=1, settings=stack.settings.model_copy(update=changes))
 
+
+def heal_through_outages(stack: Stack, *, since: float, act: bool = True) -> HealReport:
+    """A turn that goes on after an outage, as the command does."""
+    return _healed(stack, since, act=act, attempts=2, settings=stack.settings)
+
+
+def _healed(stack: Stack, since: float | None, *, act: bool, attempts: int, settings: Settings) -> HealReport:
     async def take() -> HealReport:
         async with open_reader(settings) as telnyx:
             turn = HealingTurn(telnyx, stack.store, settings, act)
             report = await turn.start(None if since is None else time.time() - since)
-            async for _ in turn.take(report):
-                pass
-            return report
+            for left in reversed(range(attempts)):
+                with suppress(*(OSError,) if left else ()):
+                    async for _ in turn.take(report):
+                        pass
+                    return report
+            raise AssertionError("it was cut off each time")
 
     return stack.host.portal.call(take)
 

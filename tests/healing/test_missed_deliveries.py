@@ -7,7 +7,9 @@ import pytest
 
 from handlers import router as built_in
 from service import Context, Event, Router
-from service.healing import missed_deliveries
+from service.healing import deliveries, missed_deliveries
+from service.healing.report import HealReport
+from service.healing.unfinished_messages import UnfinishedMessages
 from service.outcome import Dead
 from service.store.facts.consent import consent_of
 from service.store.facts.message_states import Recipient, read_state
@@ -17,7 +19,7 @@ from service.store.inbox.healing import MissedEvent, has_worker, state_of
 from service.store.inbox.healing import heal as accept_missed
 from service.store.inbox.maintenance import expire
 from service.testing.simulator.webhooks.deliveries import WebhookEvent, WebhookTarget
-from tests.healing.missed import HOUR, STRANGER, failed, heal, healed, installed
+from tests.healing.missed import HOUR, STRANGER, failed, heal, heal_through_outages, healed, installed
 from tests.stack import Host, Stack, open_stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.waiting import wait_for
@@ -94,6 +96,51 @@ def test_an_event_that_telnyx_failed_to_deliver_twice_is_healed_once(public_stac
     report = heal(stack)
     assert (len(report.healed), report.known) == (1, 1)
     assert stack.ask(counts).accepted == 1
+
+
+@pytest.mark.parametrize("act", [True, False], ids=["healing", "looking"])
+def test_an_outage_in_the_middle_of_an_hour_lets_no_delivery_count_twice(
+    public_stack: Stack, monkeypatch: pytest.MonkeyPatch, *, act: bool
+) -> None:
+    stack, cut_off = public_stack, list[int]()
+    installed(stack)
+    failed(stack, body(1), ago=1000)
+    unreadable = failed(stack, None, ago=900)
+    failed(stack, body(2), ago=1100)
+    monkeypatch.setattr(deliveries, "PAGE", 1)
+    real = missed_deliveries.MissedDeliveries._heal_page
+
+    async def heal_page(mine: missed_deliveries.MissedDeliveries, rows: list[Any], report: HealReport) -> None:
+        await real(mine, rows, report)
+        cut_off.append(len(rows))
+        if len(cut_off) == 2:
+            raise OSError("Telnyx is out")
+
+    monkeypatch.setattr(missed_deliveries.MissedDeliveries, "_heal_page", heal_page)
+    report = heal_through_outages(stack, since=2 * HOUR, act=act)
+
+    assert len(cut_off) == 5
+    assert (report.deliveries, report.ours, report.known, len(report.healed)) == (3, 2, 0, 2)
+    assert [each.source for each in report.failed] == [unreadable]
+
+
+def test_an_outage_while_messages_are_read_lets_no_delivery_count_twice(
+    public_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, failures = public_stack, iter([OSError("Telnyx is out")])
+    installed(stack)
+    # Telnyx's clock is ahead: the last list has no end.
+    failed(stack, body(), ago=-60)
+    real = UnfinishedMessages.heal
+
+    async def read_messages(mine: UnfinishedMessages, report: HealReport) -> None:
+        for each in failures:
+            raise each
+        await real(mine, report)
+
+    monkeypatch.setattr(UnfinishedMessages, "heal", read_messages)
+    report = heal_through_outages(stack, since=HOUR)
+    assert (report.deliveries, report.known, len(report.healed)) == (1, 0, 1)
 
 
 def test_the_script_itself_refuses_events_of_a_forgotten_time(public_stack: Stack) -> None:
