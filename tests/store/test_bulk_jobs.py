@@ -1,6 +1,7 @@
 """Bulk jobs touch what they list and nothing else. They can be cancelled, resumed, and taken by another process."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from service.store.connection import server_time
 from service.store.inbox.accept import counts
 from service.store.inbox.dead_letters import RetryVerdict
 from service.store.inbox.handler_records import HandlerRecord
@@ -111,6 +113,17 @@ def test_an_event_that_died_again_since_the_job_began_is_not_touched(deployment:
     deployment.redis.hset(deployment.keys.event("one"), "ended_at", str(10**14))
     assert ran(deployment, job).tally == {"since": 1, "retried": 1}
     assert states(deployment, "one", "two") == ["dead", "open"]
+
+
+def test_a_worker_whose_clock_is_behind_takes_over_the_job_of_a_killed_command(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, job = retrying(deployment, 1)
+    ten_minutes_ago = deployment.ask(lambda store: server_time(store.redis)) - 600_000
+    deployment.redis.zadd(deployment.keys.jobs_due, {job: ten_minutes_ago})
+    own = time.time
+    monkeypatch.setattr(time, "time", lambda: own() - 3600)
+    assert deployment.ask(due_job) == job
 
 
 def test_a_replay_that_asks_counts_what_it_would_change_and_waits_for_a_person(deployment: Deployment) -> None:

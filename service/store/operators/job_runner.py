@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from service.store.connection import server_time
 from service.store.inbox.dead_letters import Replayed, RetryVerdict, drop, replay, retry
 from service.store.inbox.order import in_order
 from service.store.inbox.search import dead_pages, matching
@@ -70,9 +71,11 @@ async def _whole_turn(run: "_Run") -> bool:
 
 async def due_job(store: Store) -> str | None:
     """Return the id of a job that nobody carries out."""
-    now = int(time.time() * 1000)
-    found = await store.redis.zrangebyscore(store.keys.jobs_due, "-inf", now, start=0, num=1)
-    return found[0].decode() if found else None
+    for job, at in await store.redis.zrange(store.keys.jobs_due, 0, 0, withscores=True):
+        # The server's clock set the time. A worker's own may be wrong.
+        if at <= await server_time(store.redis):
+            return str(job.decode())
+    return None
 
 
 @dataclass
