@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from service.cli.telnyx import hosted
 from service.testing.simulator.api.faults import Fault
 from tests.cli.at_stack import asked, run_at
 from tests.stack import Stack
@@ -83,6 +85,17 @@ def test_numbers_that_cannot_be_hosted_are_not_ordered(stack: Stack) -> None:
     assert "no (NUMBER_CAN_NOT_BE_WIRELESS)" in ran.stdout
     assert len(stack.simulator.account.hosted_orders) == 0
     assert run_at(stack, "hosted", "eligibility", ONE).code == 0
+
+
+@pytest.mark.parametrize("named", [(), (ONE,)], ids=["none", "one"])
+def test_numbers_that_telnyx_does_not_name_count_as_not_to_be_hosted(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, named: tuple[str, ...]
+) -> None:
+    rows = [SimpleNamespace(phone_number=each, eligible=True, detail=None, to_dict=dict) for each in named]
+    monkeypatch.setattr(hosted, "with_telnyx", lambda _: SimpleNamespace(phone_numbers=rows))
+    ran = run_at(stack, "hosted", "eligibility", ONE, TWO)
+    assert (ran.code, "+1312•••0302: Telnyx did not say whether it can be hosted." in ran.stderr) == (1, True)
+    assert "nothing was ordered" in run_at(stack, "hosted", "order", ONE, TWO, "--yes").stderr
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def show(
 
 @hosted.command("eligibility")
 def eligibility(numbers: Numbers, *, as_json: JsonOption = False, reveal: RevealOption = False) -> None:
-    """Ask whether these numbers can be hosted. Changes nothing.
+    """Ask whether these numbers can be hosted. A number that Telnyx does not name cannot. Changes nothing.
 
     Exit codes: 0 all can, 1 some cannot, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
@@ -263,7 +263,7 @@ def _show_numbers(numbers: Sequence[PhoneNumberWithMessagingSettings], *, as_jso
 
 
 def _check_eligibility(numbers: list[str], *, as_json: bool, reveal: bool) -> bool:
-    """Print which numbers can be hosted, and why others cannot. Return whether all can."""
+    """Print which numbers can be hosted, and why others cannot. Return whether Telnyx says of each that it can."""
 
     def row(each: Eligibility) -> tuple[str, str, str]:
         verdict = "yes" if each.eligible else f"no ({each.eligible_status or 'unknown'})"
@@ -271,8 +271,10 @@ def _check_eligibility(numbers: list[str], *, as_json: bool, reveal: bool) -> bo
 
     answer = with_telnyx(lambda telnyx: telnyx.messaging_hosted_number_orders.check_eligibility(phone_numbers=numbers))
     rows = answer.phone_numbers or []
-    show_list(rows, "number, can be hosted, detail", row, "Telnyx did not say.", as_json=as_json, reveal=reveal)
-    return all(each.eligible for each in rows)
+    show_list(rows, "number, can be hosted, detail", row, "Telnyx named no number.", as_json=as_json, reveal=reveal)
+    for number in sorted({*numbers} - {each.phone_number for each in rows}):
+        say(f"{shown(number, reveal=reveal)}: Telnyx did not say whether it can be hosted. Ask again.", err=True)
+    return {*numbers} <= {each.phone_number for each in rows if each.eligible}
 
 
 def _delete(ask: Callable[[AsyncTelnyx], Awaitable[object]]) -> None:
