@@ -19,6 +19,7 @@ from service.store.inbox.search import EventFilter
 from service.store.inbox.workers import WorkerSign
 from service.store.operators.audit_log import Actor
 from service.store.operators.bulk_jobs import JobRequest, create_job
+from service.store.operators.job_runner import carry_out
 from service.store.store import Store
 from tests.cli.at_stack import run_at
 from tests.cli.deployment import Deployment
@@ -88,6 +89,17 @@ def test_a_job_is_cancelled_by_its_id(deployment: Deployment) -> None:
     assert deployment.run("jobs", "resume", job, "--yes").stdout == "dropped: 1 event.\n"
     actions = [each["action"] for each in json.loads(deployment.run("audit", "log", "--json").stdout)]
     assert actions == ["jobs resume", "jobs cancel", "jobs cancel", "jobs cancel"]
+
+
+def test_a_job_that_is_counted_and_waits_for_a_person_is_cancelled(deployment: Deployment) -> None:
+    died(deployment, "one")
+    request = JobRequest("replay", EventFilter(), asks=True)
+    job = deployment.ask(lambda store: create_job(store, request, Actor("ann", "dashboard")))
+    counted = deployment.ask(lambda store: carry_out(store, job))
+    assert counted is not None
+    assert counted.state == "ready"
+    ran = deployment.run("jobs", "cancel", job)
+    assert (ran.code, ran.stdout) == (0, f"{job} is cancelled after 0 events.\n")
 
 
 def test_a_retry_that_waits_tells_what_became_of_the_events(stack: Stack) -> None:

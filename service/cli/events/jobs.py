@@ -12,7 +12,7 @@ from service.cli.options import JsonOption, LimitOption, YesOption
 from service.cli.output import confirm, fail, say, say_json
 from service.cli.rich_output import Cell, print_table
 from service.store.inbox.transfer import format_timestamp
-from service.store.operators.bulk_jobs import DID, WHY_NOT, Job, cancel_job, read_job, read_jobs, resume_job
+from service.store.operators.bulk_jobs import DID, UNENDED, WHY_NOT, Job, cancel_job, read_job, read_jobs, resume_job
 
 jobs = typer.Typer(help="List, cancel and resume bulk retries, drops and replays.", no_args_is_help=True)
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of a job, from `ringback jobs list`.")]
@@ -43,7 +43,7 @@ def cancel(job: JobId) -> None:
     """
     put_on_record(job_id=job)
     before = with_redis(lambda store: cancel_job(store, job))
-    if before not in ("collecting", "running"):
+    if before not in UNENDED:
         fail(f"The job {job} is {before}.")
     found = _known(job)
     say(f"{job} is cancelled after {events(found.done)}.")
