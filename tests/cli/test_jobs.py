@@ -87,8 +87,9 @@ def test_a_job_is_cancelled_by_its_id(deployment: Deployment) -> None:
     assert deployment.run("jobs", "cancel", "unknown").code == 1
     # The filter was never read: the rest is all of it.
     assert deployment.run("jobs", "resume", job, "--yes").stdout == "dropped: 1 event.\n"
-    actions = [each["action"] for each in json.loads(deployment.run("audit", "log", "--json").stdout)]
-    assert actions == ["jobs resume", "jobs cancel", "jobs cancel", "jobs cancel"]
+    entries = json.loads(deployment.run("audit", "log", "--json").stdout)
+    assert [each["action"] for each in entries] == ["jobs resume", "jobs cancel", "jobs cancel", "jobs cancel"]
+    assert [each["about"]["job_id"] for each in entries] == [job, "unknown", job, job]
 
 
 def test_a_job_that_is_counted_and_waits_for_a_person_is_cancelled(deployment: Deployment) -> None:

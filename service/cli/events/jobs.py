@@ -36,32 +36,32 @@ def list_jobs(*, limit: LimitOption = 50, as_json: JsonOption = False) -> None:
 
 
 @jobs.command("cancel")
-def cancel(job: JobId) -> None:
+def cancel(job_id: JobId) -> None:
     """Cancel a job within a second. Its other events stay unchanged. `resume` goes on with them.
 
     Exit codes: 0 cancelled, 1 there is none, it has ended, or Redis is unreachable, 2 bad usage.
     """
-    put_on_record(job_id=job)
-    before = with_redis(lambda store: cancel_job(store, job))
+    put_on_record()
+    before = with_redis(lambda store: cancel_job(store, job_id))
     if before not in UNENDED:
-        fail(f"The job {job} is {before}.")
-    found = _known(job)
-    say(f"{job} is cancelled after {events(found.done)}.")
+        fail(f"The job {job_id} is {before}.")
+    found = _known(job_id)
+    say(f"{job_id} is cancelled after {events(found.done)}.")
 
 
 @jobs.command("resume")
-def resume(job: JobId, *, yes: YesOption = False) -> None:
+def resume(job_id: JobId, *, yes: YesOption = False) -> None:
     """Go on with a cancelled or ready job until it has ended. Events that ended again since it began stay unchanged.
 
     Exit codes: 0 done, 1 there is no such job, not confirmed, or Redis is unreachable, 2 bad usage.
     """
-    found = _known(job)
+    found = _known(job_id)
     if found.state not in ("cancelled", "ready"):
-        fail(f"The job {job} is {found.state}.")
+        fail(f"The job {job_id} is {found.state}.")
     left = None if found.total is None else found.total - found.done
     confirm(f"{found.request.action.capitalize()} {'its events' if left is None else events(left)}?", yes=yes)
-    with_redis(lambda store: resume_job(store, job))
-    report(follow_job(job, found.request, left), DID[found.request.action], named=False)
+    with_redis(lambda store: resume_job(store, job_id))
+    report(follow_job(job_id, found.request, left), DID[found.request.action], named=False)
 
 
 def _known(job: str) -> Job:
