@@ -1,6 +1,7 @@
 """`ringback events export` and `import`: what may be told, what comes back, and that nothing runs by accident."""
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,17 @@ async def _found(store: Store, body: Any) -> Any:
     from service.store.inbox.accept import find
 
     return await find(store, body["data"]["id"])
+
+
+def test_a_pipe_is_imported_like_a_file(deployment: Deployment) -> None:
+    deployment.one_of_each()
+    # Such as `<(zcat events.jsonl.gz)` in a shell.
+    output, entry = os.pipe()
+    os.write(entry, deployment.run("events", "export").stdout.encode())
+    os.close(entry)
+    ran = deployment.neighbour().run("events", "import", f"/dev/fd/{output}")
+    os.close(output)
+    assert (ran.code, ran.stdout) == (0, "imported: 5 events.\n")
 
 
 def test_all_states_are_stored_as_ended_and_the_sum_holds(deployment: Deployment, tmp_path: Path) -> None:

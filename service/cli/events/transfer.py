@@ -62,7 +62,9 @@ async def _export(store: Store, selection: EventFilter, disguise: Anonymizer | N
 
 def import_events(
     *,
-    file: Annotated[Path, typer.Argument(help="The output of `ringback events export`, or - for standard input.")],
+    file: Annotated[
+        Path, typer.Argument(help="The output of `ringback events export`, a pipe, or - for standard input.")
+    ],
     run_them: Annotated[bool, typer.Option("--run", help="Process them here.")] = False,
     yes_send: Annotated[bool, typer.Option("--yes-send", help="Let --run send again what was sent elsewhere.")] = False,
     yes: YesOption = False,
@@ -118,14 +120,23 @@ async def _import(
 def _opened(file: Path) -> IO[bytes]:
     """Open a file that can be read twice. It is checked to its end before anything is stored."""
     try:
-        if file != STDIN:
-            return file.open("rb")
-        kept = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's `with` closes it
-        shutil.copyfileobj(sys.stdin.buffer, kept)
-        kept.seek(0)
-        return kept  # noqa: TRY300 - both ways end here
+        if file == STDIN:
+            return _copied(sys.stdin.buffer)
+        opened = file.open("rb")
+        if opened.seekable():
+            return opened
+        with opened:
+            return _copied(opened)
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read ({error.strerror})") from None
+
+
+def _copied(stream: IO[bytes]) -> IO[bytes]:
+    """Return a copy of standard input or of a pipe, which can be read only once."""
+    kept = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's `with` closes it
+    shutil.copyfileobj(stream, kept)
+    kept.seek(0)
+    return kept
 
 
 def _read(lines: IO[bytes], longest_body: int) -> Iterator[ImportedEvent]:
