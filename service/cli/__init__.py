@@ -3,6 +3,7 @@
 import sys
 from contextlib import suppress
 from importlib import metadata
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -43,12 +44,19 @@ def main() -> None:
     if is_first_process():
         become_init()
     _leave_working_directory()
+    _replace_what_no_terminal_shows()
     try:
         app()
     except Exception as error:  # noqa: BLE001 - its own text may hold a secret or a message
         from service.cli.failures import exit_with  # noqa: PLC0415 - `ringback --help` starts without its imports
 
         exit_with(error)
+
+
+def _replace_what_no_terminal_shows() -> None:
+    """Print `?` for a character that the output's encoding lacks, such as `•` in Latin-1, rather than fail at it."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _leave_working_directory() -> None:

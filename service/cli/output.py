@@ -4,13 +4,14 @@ No module but this and `rich_output` prints, since foreign text may steer a term
 printing in `service/cli`. A process that serves needs no table, and so not the memory of Rich.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import orjson
 import typer
 
-from service.security.masking import printable, printable_json, printable_lines
+from service.security.masking import ascii_json, printable, printable_json, printable_lines
 
 
 def say(*lines: str, err: bool = False) -> None:
@@ -39,8 +40,9 @@ def say_json(value: Any, *, indent: bool = True) -> None:
 
 
 def say_json_text(text: bytes) -> None:
-    """Print JSON, or lines of JSON."""
-    typer.echo(printable_json(text.decode()), nl=False)
+    """Print JSON, or lines of JSON. Where the output is not in UTF-8, it is ASCII."""
+    shown = printable_json(text.decode())
+    typer.echo(shown if sys.stdout.encoding.lower() == "utf-8" else ascii_json(shown), nl=False)
 
 
 def confirm(question: str, *, yes: bool, dry_run: bool = False, on_record: bool = True) -> None:

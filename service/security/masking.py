@@ -34,6 +34,7 @@ _UNSAFE = re.compile(
     "\U000e0000-\U000e007f"  # Cf: zero width, bidirectional, tags
     "\u2028\u2029\ud800-\udfff]"  # line and paragraph separators, lone surrogates
 )
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
 
 
 def mask_number(number: str) -> str:
@@ -153,6 +154,11 @@ def printable_json(text: str) -> str:
     Between its strings JSON holds no such character but a line break, so each one stands in a string.
     """
     return _UNSAFE.sub(_json_escaped, text)
+
+
+def ascii_json(text: str) -> str:
+    """Return JSON that says the same in ASCII, which every encoding has."""
+    return _NOT_ASCII.sub(_json_escaped, text)
 
 
 @lru_cache(maxsize=256)

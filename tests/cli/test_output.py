@@ -30,7 +30,7 @@ from service.store.inbox.handler_records import HandlerRecord, RunRecord
 from service.store.inbox.search import EventFilter
 from service.store.operators.bulk_jobs import Job, JobRequest
 from service.store.store import Store
-from tests.cli.deployment import Deployment
+from tests.cli.deployment import Deployment, run_process
 from tests.terminal import on_terminal
 
 CLI = Path(service.cli.__file__).parent
@@ -225,6 +225,24 @@ FORBIDDEN = {
 
 def _called(node: ast.Call) -> str:
     return ast.unparse(node.func)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_terminal_that_lacks_a_character_gets_another_and_json_stays_whole(
+    deployment: Deployment, encoding: str
+) -> None:
+    def run(*arguments: str) -> str:
+        ran = run_process(*arguments, **deployment.environment, PYTHONIOENCODING=encoding)
+        assert (ran.code, ran.stderr) == (0, "")
+        return ran.stdout
+
+    added = run("optouts", "add", "+13125550101")
+    assert added in ("+1312???0101 is opted out.\n", "+1312•••0101 is opted out.\n")
+    assert "+1312???0101" in run("optouts", "list")
+    listed = run("optouts", "list", "--json")
+    assert listed.isascii()
+    assert json.loads(listed)[0]["number"] == "+1312•••0101"
 
 
 BLOCK = ["host:12345", "  state: working", "  load: 0 of 100", "  version: 0.1.0", "  last sign: 5 s ago", "  late"]
