@@ -1,13 +1,14 @@
 """The group of all commands. It imports a command's module when that command, or its help, is asked for."""
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command, get_group
+from typer.main import get_command, get_current_context, get_group  # type: ignore[attr-defined]
 
 from service.cli.commands import COMMANDS, epilog
 from service.outbound.sdk_on_demand import load_sdk_on_demand
@@ -15,6 +16,7 @@ from service.security.masking import printable_lines
 
 REVEAL = "reveal"
 """The parameter of commands that show numbers and texts in full."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class CommandGroup(TyperGroup):
@@ -90,6 +92,33 @@ def _refuse_empty(ctx: Any, args: list[str]) -> None:
             raise typer.BadParameter(told, ctx=ctx, param_hint=f"'{named}'" if named else None)
 
 
+def _refusing_odd_texts(command: Any, callback: Any) -> Any:
+    """Return a command's function that first refuses texts that are not UTF-8: nothing can store or send them.
+
+    Paths may be of any bytes, and come as `Path`.
+
+    Raises:
+        typer.BadParameter: an argument or the value of an option is no UTF-8.
+    """
+
+    @functools.wraps(callback)
+    def run(**given: Any) -> Any:
+        for parameter in command.params:
+            if not _is_text(given.get(parameter.name)):
+                told = "it is not UTF-8: give it once more, on a terminal in UTF-8"
+                raise typer.BadParameter(told, ctx=get_current_context(), param=parameter)
+        return callback(**given)
+
+    return run
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether each text in a value is one. Python reads a byte that is no UTF-8 as a lone surrogate."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_text, value))
+    return not isinstance(value, str) or value.isascii() or _SURROGATE.search(value) is None
+
+
 def _command(name: str, defined: Any) -> TyperCommand | TyperGroup:
     """Return a group or a function as a command of this name."""
     if isinstance(defined, typer.Typer):
@@ -104,6 +133,9 @@ def _command(name: str, defined: Any) -> TyperCommand | TyperGroup:
     for each in _leaves(command):
         if any(parameter.name == REVEAL for parameter in each.params):
             each.callback = _on_record_if_revealing(each.callback)
+        if each.callback is not None:
+            # Before that record, which could not be written.
+            each.callback = _refusing_odd_texts(each, each.callback)
     return command  # type: ignore[no-any-return]
 
 

@@ -1,5 +1,7 @@
-"""Empty texts on the command line, as a script gives them by a variable that is not set."""
+"""Values on the command line that are empty, as of a variable that is not set, or that are no UTF-8."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,3 +44,33 @@ def test_a_field_may_be_set_to_an_empty_text(deployment: Deployment) -> None:
     for given in (["--set", "data.payload.text="], ["--set=data.payload.text="]):
         ran = deployment.run("trigger", "nosuch", *given)
         assert (ran.code, "empty" in ran.stderr) == (2, False)
+
+
+ODD = os.fsdecode(b"caf\xe9")
+"""An argument in Latin-1, as Python reads it."""
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        (["dead", "retry", "dead", ODD, "--yes"], "[ID]"),
+        (["dead", "drop", "--reason", ODD, "--yes"], "--reason"),
+        (["events", "show", ODD, "--reveal"], "ID"),
+        (["pause", ODD], "handler"),
+        (["trigger", "sms.received", "--set", f"data.payload.text={ODD}"], "--set"),
+    ],
+)
+def test_a_text_that_is_no_utf_8_is_bad_usage(deployment: Deployment, line: list[str], named: str) -> None:
+    deployment.one_of_each()
+    before = stored(deployment)
+    ran = deployment.run(*line)
+    assert (ran.code, named in ran.stderr, "it is not UTF-8" in ran.stderr) == (2, True, True), ran
+    assert stored(deployment) == before
+
+
+def test_a_path_may_be_of_any_bytes(deployment: Deployment, tmp_path: Path) -> None:
+    file = tmp_path / ODD
+    file.write_text("")
+    assert deployment.run("events", "import", str(file)).stdout == "imported: 0 events.\n"
+    missing = deployment.run("events", "import", str(tmp_path / f"{ODD}2"))
+    assert (missing.code, "cannot be read" in missing.stderr) == (2, True)
