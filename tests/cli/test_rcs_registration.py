@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from telnyx import AsyncTelnyx
 
+from service.cli.telnyx import rcs_registration
 from service.registrations.rcs_limits import contrast_to_white, image_size
+from service.registrations.rcs_registration import follow_all
 from service.registrations.rcs_submission import read_file
 from service.registrations.submission_fields import InvalidSubmission
 from service.store.inbox.search import EventFilter, search
+from service.store.store import Store
 from tests.cli.at_stack import asked, run_at
 from tests.stack import Stack
 
@@ -114,6 +118,21 @@ def file(images: tuple[str, dict[str, bytes]]) -> Path:
     path = Path("acme.toml")
     path.write_text(BRAND + AGENT.format(images=images[0]))
     return path
+
+
+def test_a_refusal_by_telnyx_after_the_change_is_not_told_as_an_outage_of_redis(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(telnyx: AsyncTelnyx, store: Store) -> bool:
+        stack.simulator.add_fault(kind="status", status=403, path="*", times=1)
+        return await follow_all(telnyx, store)
+
+    monkeypatch.setattr(rcs_registration, "follow_all", refused)
+    ran = run_at(stack, "rcs", "status")
+    assert ran.code == 0
+    assert "Telnyx: 403" in ran.stderr
+    assert "Ringback's poll finds the change within a day" in ran.stderr
+    assert "Redis" not in ran.stderr
 
 
 def events(stack: Stack, kind: str) -> int:

@@ -18,6 +18,7 @@ from service.cli.telnyx.rcs import rcs
 from service.cli.telnyx.session import with_telnyx
 from service.cli.telnyx.toml_file import read_toml
 from service.events.tolerant_model import list_of
+from service.outbound.errors import classify_error
 from service.processes.data_folder import NotRunning
 from service.registrations.rcs_limits import doubts, image_doubts
 from service.registrations.rcs_register import CannotRegister, Plan, RegistrationStep, carry_out, plan
@@ -173,9 +174,17 @@ async def _and_tell(telnyx: AsyncTelnyx, act: Any) -> Any:
             await follow_all(telnyx, Store.of(redis, settings))
     except NotRunning:
         pass
-    except (RedisError, TooMuchChange, APIError):
-        say("Redis cannot be reached: Ringback's poll finds the change within a day", err=True)
+    except RedisError:
+        _say_later("Redis cannot be reached")
+    except APIError as error:
+        _say_later(f"Telnyx: {classify_error(error).detail}")
+    except TooMuchChange:
+        _say_later("Another process reads the same registrations")
     return done
+
+
+def _say_later(why: str) -> None:
+    say(f"{why}: Ringback's poll finds the change within a day", err=True)
 
 
 async def _brand_or_agent(telnyx: AsyncTelnyx, subject: str) -> tuple[str, Any]:
