@@ -1,9 +1,11 @@
 """Deliveries of signed webhooks, as Telnyx makes them."""
 
+import errno
 import json
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 from nacl.signing import SigningKey
@@ -31,7 +33,7 @@ def deliver(url: str, body: Any, key: SigningKey, *, age: int = 0) -> tuple[int,
     """Post a body as Telnyx does, signed `age` seconds ago, and return the status and the text of the answer.
 
     Raises:
-        OSError: nobody answers.
+        OSError: nobody answers, or not in HTTP.
     """
     raw = json.dumps(body).encode()
     headers = {**sign(raw, key, int(time.time()) - age), "content-type": "application/json"}
@@ -41,3 +43,5 @@ def deliver(url: str, body: Any, key: SigningKey, *, age: int = 0) -> tuple[int,
             return int(response.status), response.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")
+    except HTTPException:
+        raise OSError(errno.EPROTO, "the answer is no HTTP") from None

@@ -2,6 +2,10 @@
 
 import base64
 import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,23 @@ def trigger(stack: Stack, tmp_path: Path) -> Any:
         return run_at(stack, "trigger", *arguments, "--to", f"{stack.http.base_url}/webhooks", **options)
 
     return run
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """Answer one connection with these bytes. Gives the URL."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/webhooks"
+        thread.join()
 
 
 def delivered(ran: Ran) -> list[dict[str, Any]]:
@@ -156,6 +177,9 @@ def test_an_answer_that_no_ringback_gives_is_a_failure(stack: Stack, trigger: An
     assert "expected 200" in ran.stdout
     nobody = run_at(stack, "trigger", "rcs.failed", "--to", "http://127.0.0.1:9/webhooks")
     assert (nobody.code, "ringback up --dev" in nobody.stderr) == (1, True)
+    with answering(b"SSH-2.0-OpenSSH_9.2\r\n") as url:
+        other = run_at(stack, "trigger", "rcs.failed", "--to", url)
+    assert (other.code, "the answer is no HTTP" in other.stderr) == (1, True)
     private = run_at(stack, "trigger", "rcs.failed", "--to", "http://me:pass-word@127.0.0.1:9/webhooks?token=abc")
     assert (private.code, "pass-word" in private.stderr, "abc" in private.stderr) == (1, False, False)
 
