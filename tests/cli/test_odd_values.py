@@ -1,4 +1,4 @@
-"""Values on the command line that are empty, as of a variable that is not set, or that are no UTF-8."""
+"""Values on the command line that are empty, as of a variable that is not set, or that are no UTF-8 or no id."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.cli.at_stack import run_at
 from tests.cli.deployment import Deployment
+from tests.stack import Stack
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,15 @@ def test_a_text_that_is_no_utf_8_is_bad_usage(deployment: Deployment, line: list
     ran = deployment.run(*line)
     assert (ran.code, named in ran.stderr, "it is not UTF-8" in ran.stderr) == (2, True, True), ran
     assert stored(deployment) == before
+
+
+@pytest.mark.parametrize("given", [".", ".."])
+@pytest.mark.parametrize(
+    "line", [["messages", "show"], ["rcs", "brands"], ["hosted", "show"], ["tollfree", "show"]], ids=" ".join
+)
+def test_dots_are_no_id_of_telnyx(stack: Stack, line: list[str], given: str) -> None:
+    ran = run_at(stack, *line, given)
+    assert (ran.code, "are no ids" in ran.stderr, stack.simulator.requests) == (2, True, [])
 
 
 def test_a_path_may_be_of_any_bytes(deployment: Deployment, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from service.store.store import Store
 T = TypeVar("T")
 
 ANSWER_SECONDS = 60.0
+_NO_ID = "contains dot-segment"
+"""Words of the SDK's refusal to put `.` or `..` into a path."""
 
 
 def with_telnyx(work: Callable[[AsyncTelnyx], Awaitable[T]], *, telling: Callable[[str], Exception] | None = None) -> T:
@@ -31,6 +33,7 @@ def with_telnyx(work: Callable[[AsyncTelnyx], Awaitable[T]], *, telling: Callabl
 
     Raises:
         InvalidSettings: `TELNYX_API_KEY` is not set.
+        typer.BadParameter: an id is `.` or `..`, so that the path is another.
     """
     settings = load()
 
@@ -48,6 +51,11 @@ def with_telnyx(work: Callable[[AsyncTelnyx], Awaitable[T]], *, telling: Callabl
         if telling is not None:
             raise telling(told) from None
         fail(told)
+    except ValueError as error:
+        # The SDK has no class of its own for it.
+        if _NO_ID not in str(error):
+            raise
+        raise typer.BadParameter("`.` and `..` are no ids: see the list of this group of commands") from None
 
 
 def with_telnyx_and_redis(work: Callable[[AsyncTelnyx, Store], Awaitable[T]]) -> T:
