@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from telnyx import APIError, AsyncTelnyx
 
 from service.healing.report import HealReport
-from service.healing.turn import HEALED, NOT_HEALED, POLLS, HealingTurn, ask_polls, tell
+from service.healing.turn import HEAL_UNCERTAIN, HEALED, NOT_HEALED, POLLS, UNCERTAIN, HealingTurn, ask_polls, tell
 from service.outbound.client import open_reader
 from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd
@@ -140,6 +140,8 @@ class Healer:
             log.info(HEALED, number=len(report.healed), types=report.types(), deliveries=report.deliveries)
         if report.failed:
             log.error(NOT_HEALED, number=len(report.failed), first=report.failed[0].source)
+        if report.uncertain:
+            log.error(UNCERTAIN, number=len(report.uncertain), next=HEAL_UNCERTAIN)
         await tell(self.store, report)
 
     async def _in_turn(self, work: Callable[[], Awaitable[object]]) -> bool:

@@ -23,6 +23,8 @@ POLLS = ("toll_free_poll", "hosted_numbers_poll", "campaigns_poll", "rcs_registr
 """The periodic handlers that read registrations whose webhooks may have been missed."""
 HEALED = "missed events were healed"
 NOT_HEALED = "missed events could not be healed"
+UNCERTAIN = "lost events are not healed: their messages would go out a second time"
+HEAL_UNCERTAIN = "ringback heal --since 7d --uncertain"
 MARGIN = 60.0
 """Seconds before events expire, within which they are no longer asked for."""
 
@@ -116,7 +118,7 @@ async def tell(store: Store, report: HealReport) -> None:
             f"{len(report.uncertain)} events were answered with 200 more than 23 hours ago, and are not in the store."
             " It may have been restored from a backup. Their messages would go out a second time"
         )
-        await notify(store, cause=NOT_HEALED, text=text, mend="ringback heal --since 7d --uncertain")
+        await notify(store, cause=NOT_HEALED, text=text, mend=HEAL_UNCERTAIN)
     if report.failed:
         reasons = sorted({each.reason for each in report.failed})
         text = f"{len(report.failed)} could not be healed: {'; '.join(reasons[:5])}"

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from service import Router, clock
 from service.healing import healer as module
+from service.healing import missed_deliveries
 from service.healing.healer import Healer, healing
 from service.monitoring.notifications import message
 from service.outbound.client import open_reader
@@ -175,6 +177,17 @@ def test_people_are_told_once_with_counts(public_stack: Stack) -> None:
     told = [message(each) for each in stack.ask(notices.take)]
     text = "3 events had not arrived, and are processed now: message.received 3\n→ ringback events list"
     assert told == [("Ringback: missed events were healed", text)]
+
+
+def test_uncertain_events_are_counted_in_the_log(public_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missed_deliveries, "KEY_IS_HONOURED", 60_000)
+    installed(public_stack)
+    for _ in range(2):
+        failed(public_stack, body(), ago=600, answers=[(public_stack.settings.require_public_url(), 200)])
+    with capture_logs() as logs:
+        looks(public_stack, nothing)
+    [logged] = [each for each in logs if each["log_level"] == "error"]
+    assert (logged["number"], logged["next"]) == (2, "ringback heal --since 7d --uncertain")
 
 
 def test_a_worker_notices_that_redis_is_back(public_stack: Stack) -> None:
