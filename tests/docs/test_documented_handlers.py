@@ -1,5 +1,6 @@
 """docs/handlers.md: each example is a whole my_handlers.py, and does what the page says."""
 
+import re
 import sys
 import types
 from collections.abc import Callable
@@ -11,17 +12,24 @@ import pytest
 
 import handlers
 from service import Router
+from service.events.event import TRIGGER
 from service.security.masking import mask_number
+from service.store.inbox.accept import FROM_TELNYX
 from service.testing.bench import Result, make_event
 from service.testing.simulator import Simulator
 from tests.cli.test_new import pytest_in
-from tests.documented import block_with, blocks, executed
+from tests.documented import DOCS, block_with, blocks, executed
 from tests.processes.running import ringback
 from tests.stack import Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_rcs
 
 PAGE = "handlers.md"
 Run = Callable[..., Result]
+
+
+def test_all_ways_of_arrival_are_listed() -> None:
+    [listed] = re.findall(r"`arrived_by` is ([^.]+)\.", (DOCS / PAGE).read_text())
+    assert set(re.findall(r"`(\w+)`", listed)) == FROM_TELNYX | {"emit", "schedule", "cron", TRIGGER}
 
 
 @pytest.fixture
