@@ -140,7 +140,7 @@ class Strikes:
         self.commands.append((strike.kind, self._start(*words)))
 
     def _resume_after(self, pausing: "subprocess.Popen[bytes]") -> Callable[[], None]:
-        """Return what resumes once the pausing command has ended. Stories wait for it, so it is tried until it works."""
+        """Return what resumes once the pausing command has ended. Stories wait for it, so it is repeated."""
 
         def resume() -> None:
             pausing.wait()
