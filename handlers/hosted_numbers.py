@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from telnyx import PermissionDeniedError
+
 from service import Context, Discard, Event, Router, clock
 from service.events import HostedNumberOrder
 from service.registrations.hosted_numbers import CHANGED, OrderChange, changed_orders, followed, next_step, read_order
@@ -26,8 +28,11 @@ async def hosted_numbers_poll(event: Event[dict[str, object]], ctx: Context) -> 
     """Look for changes whose webhooks never came."""
     if event.occurred_at is not None and clock.now() - event.occurred_at.timestamp() > LATE:
         raise Discard("too_old")
-    for order_id in await changed_orders(ctx):
-        await _raise_changes(ctx, order_id)
+    try:
+        for order_id in await changed_orders(ctx):
+            await _raise_changes(ctx, order_id)
+    except PermissionDeniedError:
+        raise Discard("not_permitted") from None
 
 
 @router.on(CHANGED)

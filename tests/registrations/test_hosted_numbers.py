@@ -115,6 +115,13 @@ def test_a_change_is_raised_once_however_it_is_learnt(stack: Stack) -> None:
     assert stack.ask(audit).clean
 
 
+def test_a_poll_without_permission_is_no_dead_event(stack: Stack) -> None:
+    stack.start_worker(ROUTER)
+    stack.simulator.add_fault(status=403, code="10010")
+    record = poll(stack)
+    assert (record.state, record.handlers["hosted_numbers_poll"].reason) == ("done", "not_permitted")
+
+
 def test_a_poll_without_changes_reads_the_list_alone(stack: Stack) -> None:
     stack.start_worker(ROUTER)
     for _ in range(60):
