@@ -1,11 +1,13 @@
 """Telnyx's answers as tables and JSON, with the numbers in them masked unless they are to be shown."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from service.cli.output import say, say_json
 from service.cli.rich_output import Cell, print_table
 from service.events.nested_json import transform
+from service.security.masked_urls import is_webhook_url, without_password
 from service.security.masking import mask_e164, mask_ids, mask_number
 
 T = TypeVar("T")
@@ -46,10 +48,15 @@ def shown(number: str | None, *, reveal: bool) -> str:
 
 
 def shown_within(value: Any, *, reveal: bool) -> Any:
-    """Return a value with the numbers in its texts as they may be shown."""
-    if reveal:
-        return value
-    return transform(value, lambda leaf, _: mask_e164(mask_ids(leaf)) if isinstance(leaf, str) else leaf)
+    """Return a value with the numbers in its texts as they may be shown. No login in a webhook URL ever is."""
+    return transform(value, partial(_leaf, reveal=reveal))
+
+
+def _leaf(leaf: Any, field: str, *, reveal: bool) -> Any:
+    if not isinstance(leaf, str):
+        return leaf
+    text = without_password(leaf) if is_webhook_url(field) else leaf
+    return text if reveal else mask_e164(mask_ids(text))
 
 
 def _plain(value: Any) -> Any:

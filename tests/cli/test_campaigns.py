@@ -56,6 +56,7 @@ def test_a_campaign_is_shown_by_either_id_with_its_carriers_and_numbers_masked(
         assert NUMBER not in ran.stdout
         assert "secret" not in ran.stdout
     told = json.loads(run_at(stack, "campaigns", "show", campaign, "--json", "--reveal").stdout)
+    assert told["webhook_url"] == "https://•••@hooks.example.com/webhooks", "a login is no number to reveal"
     assert (told["carriers"]["AT&T"], told["numbers"][0]["phoneNumber"]) == ("SUSPENDED", NUMBER)
     assert run_at(stack, "campaigns", "show", "C-unknown").code == 1
 

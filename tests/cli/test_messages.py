@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import telnyx
 
 from service.events.consent import ConsentChange
 from service.store.facts.consent import record_consent
@@ -44,6 +45,15 @@ def test_a_scheduled_message_is_shown_and_cancelled(stack: Stack) -> None:
     assert (again.code, again.stderr.startswith("Telnyx: 403")) == (1, True)
     stack.simulator.advance(2 * 86400)
     assert [each.status for each in stack.simulator.account.messages] == ["cancelled"]
+
+
+def test_the_login_in_the_webhook_url_of_a_message_is_hidden(stack: Stack) -> None:
+    with telnyx.Telnyx(api_key="KEY", base_url=stack.settings.base_url) as client:
+        url = "https://me:secret@hooks.example/webhooks"
+        answer = client.messages.send(to=NUMBER, from_=SMS_FROM, text=TEXT, webhook_url=url).data
+    assert answer is not None
+    told = json.loads(run_at(stack, "messages", "show", str(answer.id), "--reveal").stdout)
+    assert told["webhook_url"] == "https://•••@hooks.example/webhooks"
 
 
 def test_messages_that_have_ended_are_listed(stack: Stack) -> None:

@@ -100,6 +100,17 @@ def test_our_fields_are_those_of_the_sdk(params: Any) -> None:
     assert len(required) == 18
 
 
+def test_the_login_in_a_webhook_url_is_hidden_however_it_is_shown(stack: Stack, client: telnyx.Telnyx) -> None:
+    request = submitted(client, webhook_url="https://me:secret@hooks.example/webhooks")
+    shown = [run(stack, "list", "--json", "--reveal"), run(stack, "show", request, "--json", "--reveal")]
+    shown += [run(stack, "show", request, "--reveal"), run(stack, "show", request)]
+    shown += [
+        run(stack, "resubmit", request, "--set", "webhook_url=https://me:secret@other.example/hook", answer="n\n")
+    ]
+    for each in shown:
+        assert ("https://•••@hooks.example/webhooks" in each.stdout, "secret" in each.stdout) == (True, False), each
+
+
 def test_a_submission_in_either_spelling_is_sent_whole(stack: Stack, tmp_path: Path) -> None:
     wire = {WIRE_NAMES[name]: value for name, value in EVERYTHING.items()}
     for fields in (EVERYTHING, wire | {"phoneNumbers": ["+18775550001", "+18775550002"]}):

@@ -82,6 +82,17 @@ def test_a_plan_shows_the_difference(stack: Stack) -> None:
     assert "user" not in shown.stdout
 
 
+def test_a_plan_as_json_hides_the_login_and_token_of_the_declared_urls(stack: Stack) -> None:
+    point(stack, "acme_agent", "https://user:secret@elsewhere.example/hook")
+    declared = stack.host.url.replace("//", "//user:secret@") + "/webhooks"
+    ours = {"RINGBACK_PUBLIC_URL": declared, "RINGBACK_FAILOVER_URL": f"{declared}/failover?token=secret"}
+    shown = run_at(stack, "webhooks", "plan", "--json", RINGBACK_MANAGE="acme_agent", **ours)
+    [row] = [each for each in json.loads(shown.stdout) if each["state"] == "drift"]
+    masked = declared.replace("user:secret", "•••")
+    assert [each["declared"] for each in row["differences"]] == [masked, f"{masked}/failover?token=•••"]
+    assert ("secret" in shown.stdout, "user" in shown.stdout) == (False, False)
+
+
 def test_a_profile_that_sends_unsigned_webhooks_of_an_older_format_differs(stack: Stack) -> None:
     profiles = stack.simulator.account.profiles
     [profile, *_] = profiles

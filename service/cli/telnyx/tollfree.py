@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from telnyx import APIConnectionError, AsyncTelnyx, BadRequestError, InternalServerError, NotFoundError, omit
 
-from service.cli.masked_output import show_list
+from service.cli.masked_output import show_list, shown_within
 from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import BAD_USAGE, confirm, fail, say, say_json
 from service.cli.telnyx.session import with_telnyx
@@ -217,7 +217,9 @@ _PLAIN = {"id", "verificationRequestId", "createdAt", "updatedAt", "businessZip"
 
 def shown(request: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:
     """Return a request by Telnyx's names, as it may be shown."""
-    return {field: value if reveal else _masked(field, value) for field, value in request.items()}
+    # A webhook URL may hold a login, which --reveal does not show either.
+    fields = shown_within(dict(request), reveal=True).items()
+    return {field: value if reveal else _masked(field, value) for field, value in fields}
 
 
 def in_words(value: Any) -> str:

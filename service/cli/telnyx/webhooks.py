@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -183,7 +182,10 @@ def _comparison_as_json(each: Comparison) -> dict[str, Any]:
     found = each.destination
     named = {"kind": found.kind, "id": found.id, "name": found.name, "state": each.state}
     values = {name: _masked(value) for name, value in found.values.items()}
-    return {**named, **values, "differences": [asdict(one) | {"now": _masked(one.now)} for one in each.differences]}
+    differences = [
+        {"field": one.field, "now": _masked(one.now), "declared": _masked(one.declared)} for one in each.differences
+    ]
+    return {**named, **values, "differences": differences}
 
 
 def _toll_free_as_json(each: TollFreeUrl, declared: str) -> dict[str, Any]:
