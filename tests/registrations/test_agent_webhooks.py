@@ -8,6 +8,7 @@ import pytest
 from handlers import agent_webhooks
 from service.events import read_event
 from service.registrations.webhook_urls import named_destinations
+from service.store.store import Store
 from tests.registrations.noted import arrive, noted
 from tests.stack import Stack
 from tests.telnyx_events import Body, envelope, fresh_number, received_rcs, received_sms
@@ -136,6 +137,41 @@ def test_the_daily_look_tells_of_drift_and_of_agents_that_are_new(stack: Stack) 
     stack.ended(arrive(stack, DAILY, "third"))
     assert noted(stack).count("brand_new_agent") == 1
     assert patches(stack) == []
+
+
+def test_a_refused_repair_keeps_no_other_destination_and_no_new_agent_waiting(stack: Stack) -> None:
+    start(stack, repair_webhooks=True)
+    agents = stack.simulator.account.agents
+    stack.ended(arrive(stack, DAILY, "first"))
+    ours = url_of(stack, "acme_agent")
+    stack.ask(forget_looks)
+    for each in ("acme_agent", "acme_alerts_agent", "acme_support_agent"):
+        agents.put(replace(agents.known(each), webhook_url=ELSEWHERE))
+    agents.put(replace(agents.known("acme_agent"), agent_id="brand_new_agent"))
+    stack.simulator.add_fault(method="PATCH", path="*/agents/acme_agent", status=422, code="10015", times=None)
+
+    record = stack.ended(arrive(stack, DAILY, "second"))
+    assert (record.state, record.handlers["agent_webhooks_daily"].reason) == ("dead", "10015")
+    assert [url_of(stack, each) for each in ("acme_alerts_agent", "acme_support_agent", "brand_new_agent")] == [
+        ours
+    ] * 3
+    told = noted(stack)
+    assert "webhooks cannot be repaired" in told
+    assert "agent acme_agent: 422" in told
+    assert "agent brand_new_agent: webhooks" in told
+
+
+def test_an_outage_during_repairs_is_waited_out_and_no_refusal(stack: Stack) -> None:
+    start(stack, repair_webhooks=True)
+    stack.simulator.add_fault(method="PATCH", status=503, times=1)
+    assert stack.ended(arrive(stack, DAILY, "first")).state == "done"
+    assert "cannot be repaired" not in noted(stack)
+
+
+async def forget_looks(store: Store) -> None:
+    """Let the hour pass in which nothing is looked at twice."""
+    for key in [key async for key in store.redis.scan_iter(f"{store.namespace}:*webhooks:*")]:
+        await store.redis.delete(key)
 
 
 @pytest.mark.parametrize(
