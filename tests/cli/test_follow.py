@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -60,6 +60,31 @@ def test_arrivals_runs_and_ends_appear_and_what_was_before_does_not(deployment: 
     assert ("before", "ended", "dead") in told
     assert not [each for each in told if each[:2] == ("before", "accepted") or each[0] == "other"]
     assert len(told) == len(set(told)), "nothing is told twice"
+
+
+@pytest.mark.parametrize("output", ["closed pipe", "full disk"])
+def test_output_that_nobody_takes_ends_it_and_is_no_outage(
+    deployment: Deployment, tmp_path: Path, output: Literal["closed pipe", "full disk"]
+) -> None:
+    err = tmp_path / "err"
+    with err.open("wb") as stderr, Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "events", "follow"],
+            env={"PYTHONPATH": str(ROOT), **deployment.environment},
+            stdout=full if output == "full disk" else subprocess.PIPE,
+            stderr=stderr,
+        )
+    try:
+        if process.stdout is not None:
+            process.stdout.close()
+        wait_for(lambda: "Following" in err.read_text())
+        deployment.accept("one")
+        assert process.wait(10) != 0
+        assert "unreachable" not in err.read_text()
+        assert ("the disk is full" in err.read_text()) == (output == "full disk")
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ def follow(*, selection: EventFilter, as_json: JsonOption = False) -> None:
 
     Looks twice a second. Where there are more changes than it can show, it says how many it left out.
 
-    Exit codes: 0 ended by Ctrl-C, 1 Redis is unreachable, 2 bad usage.
+    Exit codes: 0 ended by Ctrl-C, 1 Redis is unreachable or nobody takes the output, 2 bad usage.
     """
     try:
         with_redis(lambda store: _follow(store, selection, as_json=as_json))
@@ -58,7 +58,7 @@ async def _follow_to_the_end(store: Store, event_ids: Sequence[str], *, as_json:
     while True:
         open_ids = [event_id for event_id, state in states.items() if state == "open"]
         records = await find_all(store, open_ids)
-        await _print_fresh(records, fresh, as_json=as_json)
+        _print(await _fresh_of(records, fresh), as_json=as_json)
         # An event that is not in this store will not end here.
         states |= dict.fromkeys(open_ids, "gone") | {record.id: record.state for record in records}
         if "open" not in states.values():
@@ -66,15 +66,19 @@ async def _follow_to_the_end(store: Store, event_ids: Sequence[str], *, as_json:
         await asyncio.sleep(PAUSE)
 
 
-async def _print_fresh(records: Iterable[EventRecord], fresh: FreshLines, *, as_json: bool) -> None:
-    """Print the lines of events that were not printed before, in the order of their times."""
+async def _fresh_of(records: Iterable[EventRecord], fresh: FreshLines) -> list[tuple[Line, EventRecord]]:
+    """Return the lines of events that were not shown before, in the order of their times."""
     dated = []
     for record in records:
         lines = await fresh(record)
         # The worker's clock and Redis's differ by a millisecond: an event ends after the runs that led to it.
         last = max((line.at for line in lines), default=0)
         dated += [(last if line.kind == "ended" else line.at, line.kind == "ended", line, record) for line in lines]
-    for _, _, line, record in sorted(dated, key=lambda each: each[:2]):
+    return [(line, record) for _, _, line, record in sorted(dated, key=lambda each: each[:2])]
+
+
+def _print(lines: Iterable[tuple[Line, EventRecord]], *, as_json: bool) -> None:
+    for line, record in lines:
         if as_json:
             say_json(_as_json(line, record), indent=False)
         else:
@@ -113,13 +117,15 @@ async def _follow(store: Store, selection: EventFilter, *, as_json: bool) -> Non
         await asyncio.sleep(PAUSE)
         try:
             changes = await watch.look()
-            await _print_fresh(changes.records, fresh, as_json=as_json)
+            lines = await _fresh_of(changes.records, fresh)
         except (RedisError, OSError):
             if not away:
                 say("Redis is unreachable: waiting for it.", err=True)
             away = True
             continue
         away = False
+        # A closed pipe or a full disk is no outage of Redis: it ends the command.
+        _print(lines, as_json=as_json)
         if changes.passed_over:
             say(f"Too much at once: {changes.passed_over} changes were passed over.", err=True)
 
