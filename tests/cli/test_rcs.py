@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from service.testing.simulator.api.faults import Fault
 from service.testing.simulator.messages.message import OutcomeStatus
 from tests.cli.at_stack import asked, run_at
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, received_sms
 
 AGENT = "acme_agent"
 NUMBER, MASKED = "+13125550401", "+1312•••0401"
@@ -120,6 +122,16 @@ def test_a_file_is_sent_by_its_url_and_a_card_from_json(stack: Stack, form: str)
 def test_a_number_that_said_stop_is_not_written_to(stack: Stack) -> None:
     stack.ask(lambda store: record_consent(store, [ConsentChange(NUMBER, "out", 0.0, "operator")], now=0.0))
     ran = run_at(stack, "rcs", "send", AGENT, NUMBER, "--text", TEXT, "--yes")
+    assert (ran.code, ran.stderr) == (1, "this number has said STOP: nothing was sent\n")
+    assert stack.sent_to(NUMBER) == []
+
+
+def test_a_stop_that_comes_while_the_question_stands_holds(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop_arrives(*_: Any, **__: Any) -> None:
+        assert stack.deliver(envelope("message.received", received_sms(NUMBER, "STOP"))).status_code == 200
+
+    monkeypatch.setattr("service.cli.telnyx.rcs.confirm", stop_arrives)
+    ran = run_at(stack, "rcs", "send", AGENT, NUMBER, "--text", TEXT)
     assert (ran.code, ran.stderr) == (1, "this number has said STOP: nothing was sent\n")
     assert stack.sent_to(NUMBER) == []
 

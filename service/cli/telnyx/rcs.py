@@ -17,7 +17,7 @@ from service.cli.masked_output import show_list, shown
 from service.cli.options import E164Argument, JsonOption, RevealOption, YesOption, e164, numbers_in
 from service.cli.output import confirm, fail, say
 from service.cli.rich_output import Cell, progress
-from service.cli.telnyx.session import check_sms, sender_of, with_telnyx, with_telnyx_and_redis
+from service.cli.telnyx.session import check_consent, check_sms, sender_of, with_telnyx, with_telnyx_and_redis
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.rcs_sending import Progress, RcsDraft, follow, send
 from service.outbound.list_pages import rows_of
@@ -127,7 +127,7 @@ def send_message(
 ) -> None:
     """Send one message to a phone, and follow it until it has ended.
 
-    Exit codes: 0 delivered or read, 1 not so, not confirmed, or Telnyx refuses, 2 bad usage.
+    Exit codes: 0 delivered or read, 1 not so, not confirmed, the number said STOP, or Telnyx refuses, 2 bad usage.
     """
     content = read_content(text, file)
     sms_from = load_for_change().sms_from
@@ -138,7 +138,7 @@ def send_message(
     draft = RcsDraft(agent, number, profile or "", content, fallback)
     draft = with_telnyx_and_redis(partial(_checked_draft, draft=draft))
     confirm(f"Send one message to {shown(number, reveal=reveal)} by {agent}?", yes=yes)
-    last = with_telnyx(partial(_send_and_follow, draft=draft, seconds=wait))
+    last = with_telnyx_and_redis(partial(_send_and_follow, draft=draft, seconds=wait))
     if not last.ended:
         say(f"not ended after {wait:g} s, its webhooks tell the rest", err=True)
     if not last.reached:
@@ -181,7 +181,9 @@ async def _checked_draft(telnyx: AsyncTelnyx, store: Store, *, draft: RcsDraft) 
     return replace(draft, messaging_profile_id=profile)
 
 
-async def _send_and_follow(telnyx: AsyncTelnyx, *, draft: RcsDraft, seconds: float) -> Progress:
+async def _send_and_follow(telnyx: AsyncTelnyx, store: Store, *, draft: RcsDraft, seconds: float) -> Progress:
+    # A STOP may have come while the question stood.
+    await check_consent(store, draft.to, undone="sent")
     message_id = await send(telnyx, draft, idempotency_key=f"rb-{secrets.token_hex(32)}")
     say(f"accepted: {message_id}")
     return await follow(telnyx, message_id, seconds=seconds, tell=lambda it: say(f"{it.status} ({it.channel})"))

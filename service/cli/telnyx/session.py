@@ -106,11 +106,16 @@ async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict
     return rows
 
 
-async def check_sms(telnyx: AsyncTelnyx, store: Store, number: str, text: str, *, undone: str) -> None:
-    """End the command where the number said STOP. Warn of public link shorteners that are no domain of the account."""
+async def check_consent(store: Store, number: str, *, undone: str) -> None:
+    """End the command where the number said STOP."""
     if await is_opted_out(store, number):
         say(f"this number has said STOP: nothing was {undone}", err=True)
         raise SaidStop(1)
+
+
+async def check_sms(telnyx: AsyncTelnyx, store: Store, number: str, text: str, *, undone: str) -> None:
+    """End the command where the number said STOP. Warn of public link shorteners that are no domain of the account."""
+    await check_consent(store, number, undone=undone)
     for host in await shorteners_to_warn_of(text, telnyx, store):
         say(f"warning: carriers may block links by {host}, a public shortener", err=True)
 
