@@ -51,6 +51,12 @@ def test_numbers_are_masked_unless_revealed_and_the_latest_come_first(deployment
     assert [each["number"] for each in listed(deployment, "--reveal")] == [word.number for word in reversed(words)]
 
 
+def test_a_time_after_the_end_of_the_calendar_hides_no_other_opt_out(deployment: Deployment) -> None:
+    values = {f"p:{NUMBER}": "- - - 253402318799000 - import", "p:+13125550102": "7 - message - - -"}
+    deployment.redis.hset(deployment.keys.optouts, mapping=values)
+    assert [each["since"] for each in listed(deployment)] == ["9999-12-31T23:59:59Z", "1970-01-01T00:00:00Z"]
+
+
 def test_whoever_said_start_is_not_listed(deployment: Deployment) -> None:
     words = [ConsentChange(NUMBER, "out", SAID_AT), ConsentChange(NUMBER, "in", SAID_AT + 1)]
     deployment.ask(lambda store: record_consent(store, words, now=0))

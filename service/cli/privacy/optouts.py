@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from service.messages.spellings import opt_in, opt_in_time, opt_out
 from service.outbound.phone_numbers import one_spelling
 from service.security.masking import mask_number
 from service.store.facts.consent import STEP, OptOut, opt_outs, record_consent, remove_opt_out
+from service.store.inbox.transfer import format_timestamp
 from service.store.store import Store
 
 optouts = typer.Typer(help="List the numbers that are opted out, and change them.", no_args_is_help=True)
@@ -99,10 +99,9 @@ def import_opt_outs(
 
 
 def _shown(opt_out: OptOut, *, reveal: bool) -> dict[str, Any]:
-    since = datetime.fromtimestamp(opt_out.since, UTC)
     return {
         "number": opt_out.number if reveal or opt_out.hidden else mask_number(opt_out.number),
-        "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
+        "since": f"{format_timestamp(round(opt_out.since * 1000))[:19]}Z",
         "source": opt_out.source,
     }
 
