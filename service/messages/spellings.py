@@ -1,11 +1,12 @@
 """Consent under each spelling of a number: Telnyx's, and another that people write, as with the 0 in +44 0171."""
 
+from contextlib import suppress
 from datetime import datetime
 from functools import reduce
 
 from service.events.consent import ConsentChange
 from service.outbound.phone_numbers import one_spelling, spellings_of
-from service.store.facts.consent import Consent, consent_of, opted_out, record_consent
+from service.store.facts.consent import Consent, KeyMissing, consent_of, opted_out, record_consent
 from service.store.store import Store
 
 
@@ -26,8 +27,12 @@ async def opt_in_time(store: Store, number: str, now: float) -> float | None:
 
 
 async def opt_out(store: Store, number: str, *, at: float) -> None:
-    """Opt a number out for an operator, at this time (seconds since 1970)."""
-    await record_consent(store, [ConsentChange(one_spelling(number), "out", None, "operator")], now=at)
+    """Opt a number out for an operator, at this time (seconds since 1970). An opt-in that is later does not hold."""
+    spelling, back = one_spelling(number), None
+    # An opt-out under a key that is not here must not prevent this one.
+    with suppress(KeyMissing):
+        back = (await consent_of(store, spelling)).put.in_at
+    await record_consent(store, [ConsentChange(spelling, "out", max(at, back or 0), "operator")], now=at)
 
 
 async def opt_in(store: Store, number: str, *, at: float) -> bool:

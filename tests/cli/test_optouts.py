@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -126,11 +126,13 @@ def test_a_start_does_not_lift_what_was_imported(deployment: Deployment, tmp_pat
     [
         (b"+13125550101\n3125550102\n", "line 2, number: give +"),
         (b"+13125550101,yesterday\n", "line 1, time: give an ISO 8601 date"),
+        (b"+13125550101,2062-11-27\n", "line 1, time: lies in the future"),
+        (b"+13125550101,9999-12-31T23:59:59-05:00\n", "line 1, time: lies in the future"),
         (b"number\n", "holds no number"),
         (b"\xff\xfe\x00", "cannot be read as UTF-8"),
         (None, "cannot be read"),
     ],
-    ids=["number", "time", "empty", "not text", "not there"],
+    ids=["number", "time", "future", "end of the calendar", "empty", "not text", "not there"],
 )
 def test_a_file_that_does_not_fit_changes_nothing_and_is_told_without_its_numbers(
     deployment: Deployment, tmp_path: Path, content: bytes | None, complaint: str
@@ -144,6 +146,43 @@ def test_a_file_that_does_not_fit_changes_nothing_and_is_told_without_its_number
     assert complaint in ran.stderr
     assert "555" not in ran.stderr.replace(str(file), "").replace("+13125550001", "")
     assert listed(deployment) == []
+
+
+@pytest.mark.parametrize("by", ["operator", "message"])
+@pytest.mark.parametrize(
+    "stored", ["- - - {out} {back} import", "{out} {back} message - {back} -", "- {back} - 5 {back} import"]
+)
+def test_an_opt_in_of_the_future_hides_no_later_opt_out(
+    deployment: Deployment, stored: str, by: Literal["operator", "message"]
+) -> None:
+    """An earlier version took any time from a file. A removal was then later still."""
+    future = int((clock.now() + 10**9) * 1000)
+    value = stored.format(out=future, back=future + 1)
+    deployment.redis.hset(deployment.keys.optouts, f"p:{NUMBER}", value)
+    assert not known(deployment).opted_out
+    if by == "operator":
+        assert deployment.run("optouts", "add", NUMBER).code == 0
+    else:
+        said = ConsentChange(NUMBER, "out", clock.now() - 2)
+        deployment.ask(lambda store: record_consent(store, [said], now=clock.now()))
+    assert known(deployment).opted_out
+    assert deployment.run("optouts", "remove", NUMBER, "--yes").code == 0
+    assert not known(deployment).opted_out
+
+
+def test_an_opt_out_of_the_future_can_be_lifted(deployment: Deployment) -> None:
+    deployment.redis.hset(deployment.keys.optouts, f"p:{NUMBER}", "- - - 253402318799000 - import")
+    assert deployment.run("optouts", "remove", NUMBER, "--yes").code == 0
+    assert not known(deployment).opted_out
+    deployment.ask(lambda store: record_consent(store, [ConsentChange(NUMBER, "out", clock.now())], now=0))
+    assert known(deployment).opted_out
+
+
+def test_an_opt_out_by_an_operator_is_later_than_an_opt_in_by_a_clock_ahead(deployment: Deployment) -> None:
+    ahead = ConsentChange(NUMBER, "in", clock.now() + 4, "operator")
+    deployment.ask(lambda store: record_consent(store, [ahead], now=0))
+    assert deployment.run("optouts", "add", NUMBER).code == 0
+    assert known(deployment).opted_out
 
 
 def test_a_number_is_kept_as_it_is_dialled_from_abroad(deployment: Deployment, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from typing import get_args
 
 import pytest
 
-from service.events.consent import ConsentChange, Source
+from service import clock
+from service.events.consent import AHEAD, ConsentChange, Source
 from service.store.facts.consent import consent_of, opt_outs, opted_out, record_consent
 from service.store.store import Store
 from tests.stack import Stack
@@ -53,6 +54,15 @@ def test_what_a_person_put_there_is_not_hidden_by_what_the_number_says(
     assert is_out(stack, number), "a later STOP counts again"
     tell(stack, ConsentChange(number, "in", NOON + 8))
     assert not is_out(stack, number)
+
+
+@pytest.mark.parametrize("ahead", [3, 300, 10**9])
+def test_a_word_from_a_clock_ahead_makes_no_later_opt_out_an_older_one(stack: Stack, ahead: float) -> None:
+    number = fresh_number()
+    tell(stack, ConsentChange(number, "out", NOON), ConsentChange(number, "in", clock.now() + ahead))
+    assert not is_out(stack, number)
+    tell(stack, ConsentChange(number, "out", clock.now() + AHEAD))
+    assert is_out(stack, number)
 
 
 def test_nothing_is_kept_of_what_is_no_number(stack: Stack) -> None:

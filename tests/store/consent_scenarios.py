@@ -86,6 +86,33 @@ CONSENT = (
 )
 
 
+_AHEAD, _FUTURE = T + 5000, T + 10**12
+_KEPT = {
+    "in": f"- {_FUTURE} - - - -",
+    "out": f"{_FUTURE} 5 message - {_FUTURE} -",
+    "out alone": f"- - - {_FUTURE} - import",
+    "removed": f"- {_FUTURE + 1} - {_FUTURE} {_FUTURE + 1} import",
+    "lifted": f"7 {_FUTURE} message 7 {_FUTURE} operator",
+    "again": f"{_FUTURE + 1} {_FUTURE} message {_FUTURE} {_FUTURE} import",
+    "possible": f"{_AHEAD} {_AHEAD} message {_AHEAD} {_AHEAD} import",
+}
+"""Consent with times from the future, as an earlier version kept them."""
+FUTURE = Scenario(
+    "times from the future give way",
+    putting("hset", "optouts", mapping={f"p:{name} {n}": value for name, value in _KEPT.items() for n in range(4)}),
+    each_of(
+        *(said([[f"p:{name} 0"], "", "out", 9, "message"]) for name in _KEPT),
+        *(said([[f"p:{name} 1"], "", "out", 9, "operator"]) for name in _KEPT),
+        *(said([[f"p:{name} 2"], "", "in", 9, "message"]) for name in _KEPT),
+        *(said([[f"p:{name} 3"], "", "in", 9, "operator"]) for name in _KEPT),
+        *(said([[f"p:{time}"], "", "out", time, "message"]) for time in (_AHEAD - 1, _AHEAD, _AHEAD + 1, _FUTURE)),
+        putting("hgetall", "optouts"),
+        accepting(EVENT._replace(words=(ConsentChange(OTHER, "out", _FUTURE / 1000),))),
+        at(60_000, accepting(EVENT._replace(words=(ConsentChange(OTHER, "out", _FUTURE / 1000),)))),
+    ),
+)
+
+
 def status_of(kind: str, *recipients: RecipientStatus, identity: str = "m-1", **more: Any) -> Step:
     message = MessageStatus(identity, kind, recipients)
     return accepting(EVENT._replace(type="message.finalized", message=message, **more))

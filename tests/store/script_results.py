@@ -18,7 +18,7 @@ from service.processes import embedded_server
 from service.store.connection import connect
 from tests.store.bound_scenarios import BOUNDS
 from tests.store.claim_scenarios import CLAIMS
-from tests.store.consent_scenarios import CONSENT, MESSAGES, PREFLIGHTS
+from tests.store.consent_scenarios import CONSENT, FUTURE, MESSAGES, PREFLIGHTS
 from tests.store.drawn_claims import DRAWN_CLAIMS
 from tests.store.drawn_notices import DRAWN_NOTICES
 from tests.store.drawn_order import DRAWN_ORDER
@@ -45,6 +45,7 @@ ALL = (
     *BLOCKS,
     *GATE,
     *CONSENT,
+    FUTURE,
     *MESSAGES,
     *PREFLIGHTS,
     *EFFECTS,

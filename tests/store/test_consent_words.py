@@ -88,7 +88,8 @@ def test_an_opt_in_is_right_after_the_latest_opt_out() -> None:
     assert Consent(OUT, Opposed(7.0)).opt_in_time(3.0) == 7.001
     assert Consent(Opposed(8.0), OUT).opt_in_time(3.0) == 8.001
     assert Consent().opt_in_time(3.0) == 3.0
-    assert Consent().opt_in_time(0.0) == 0.001
+    assert Consent().opt_in_time(0.0) == 0.0
+    assert Consent(Opposed(7.0), Opposed(8.002)).opt_in_time(3.0) == 7.001, "what is impossible gives way"
 
 
 def test_a_stop_within_the_same_millisecond_counts() -> None:
@@ -102,13 +103,15 @@ def test_words_are_written_with_all_forms_of_a_number_and_its_time() -> None:
     words = (
         ConsentChange("+1 (312) 555-0142", "out", 5.0005),
         ConsentChange("ACME", "out", 1),
+        ConsentChange(B, "out", -9.0),
         ConsentChange(USER, "in", None),
     )
     assert encode_words(words, PLAIN) == [
         [(f"p:{A}",), "", "out", 5000, "message"],
+        [(f"p:{B}",), "", "out", 0, "message"],
         [(f"p:{module._USER}{USER}",), "", "in", -1, "message"],
     ]
-    [_, [forms, sealed, *rest]] = encode_words(words, SEALER, now=7.0)
+    [_, _, [forms, sealed, *rest]] = encode_words(words, SEALER, now=7.0)
     assert (len(forms), rest) == (2, ["in", 7000, "message"])
     assert SEALER.open_text(sealed, module._place(SEALER.hide(f"{module._USER}{USER}"))) == f"{module._USER}{USER}"
 

@@ -15,7 +15,7 @@ from service.cli.options import JsonOption, NumberArgument, RevealOption, YesOpt
 from service.cli.output import confirm, fail, say
 from service.cli.rich_output import progress
 from service.events import read_time
-from service.events.consent import ConsentChange
+from service.events.consent import AHEAD, ConsentChange
 from service.messages.spellings import opt_in, opt_in_time, opt_out
 from service.outbound.phone_numbers import one_spelling
 from service.security.masking import mask_number
@@ -88,7 +88,8 @@ def import_opt_outs(
     """Opt out every number in a file. If a line is invalid, nothing is changed.
 
     Each line holds a number and, if it is known, the time of its opt-out. Times are ISO 8601, in UTC unless they name
-    a zone. Without a time, the opt-out is of now. A START does not lift it, only `optouts remove` does.
+    a zone, and none lies in the future. Without a time, the opt-out is of now. A START does not lift it, only `optouts
+    remove` does.
 
     Exit codes: 0 imported, 1 Redis is unreachable, 2 the file is invalid.
     """
@@ -156,4 +157,7 @@ def _word(path: Path, place: int, line: str) -> ConsentChange:
     since = read_time(when) if when else None
     if when and since is None:
         fail(f"{path}, line {place}, time: give an ISO 8601 date, such as 2026-01-31T12:00:00Z, or none", code=2)
+    if since is not None and since.timestamp() > clock.now() + AHEAD:
+        # A removal would have to be later still, and so later than every STOP until then.
+        fail(f"{path}, line {place}, time: lies in the future: correct it, name its zone, or leave it out", code=2)
     return ConsentChange(opted_out, "out", since.timestamp() if since else None, "import")

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import orjson
 
-from service.events.consent import ConsentChange
+from service.events.consent import AHEAD, ConsentChange
 from service.events.phone_number import canonical_number
 from service.security.encryption import Form, Sealer, UnopenedText, place_of
 from service.security.masking import is_user_id
@@ -81,8 +81,12 @@ class Consent:
         return max(holding, key=lambda each: each.out_at or 0, default=None)
 
     def opt_in_time(self, now: float) -> float:
-        """Return a time for an opt-in: `now`, or right after the latest opt-out, as Telnyx's clock may be ahead."""
-        return max(now, max(self.said.out_at or 0, self.put.out_at or 0) + 0.001)
+        """Return a time for an opt-in: `now`, or right after the latest opt-out, as Telnyx's clock may be ahead.
+
+        An impossible opt-out gives way to any opt-in.
+        """
+        outs = (each.out_at for each in (self.said, self.put) if each.out_at is not None)
+        return max([now, *(at + 0.001 for at in outs if at <= now + AHEAD)])
 
     def opted_out_since(self, moment: float) -> bool:
         """Return whether the number is opted out, or was at some time since `moment`."""
@@ -127,6 +131,8 @@ def milliseconds(at: float) -> int:
 async def record_consent(store: Store, words: Sequence[ConsentChange], *, now: float) -> int:
     """Record the words of numbers, and return how many changed the consent. Other senders are passed over.
 
+    A time from the future counts as now.
+
     Raises:
         redis.exceptions.RedisError: it is not known what was kept. Doing it again is harmless.
     """
@@ -149,9 +155,9 @@ def encode_words(words: Sequence[ConsentChange], encryption: Sealer, *, now: flo
         at = now if word.at is None else word.at
         if plain is not None:
             sealed = _sealed(plain, encryption)
-            encoded.append(
-                [encryption.forms(plain), sealed, word.said, -1 if at is None else milliseconds(at), word.source]
-            )
+            # Before 1970 is no time of its own, as -1 stands for none.
+            time = -1 if at is None else max(0, milliseconds(at))
+            encoded.append([encryption.forms(plain), sealed, word.said, time, word.source])
     return encoded
 
 

@@ -6,4 +6,4 @@
 --         said ('out' | 'in'), at (ms), source}
 -- Answer: how many words changed what is known
 -- Cost:   O(words)
-return record_changes(cjson.decode(ARGV[1]), 0)
+return record_changes(cjson.decode(ARGV[1]), now)

@@ -5,9 +5,15 @@
 -- known under several forms: as itself, and under each encryption key. The latest changes of all count, and a write takes the
 -- place of all of them.
 --
+-- A time from the future would make every later opt-out an older one. So no word counts from later than `AHEAD` after its
+-- arrival. A stored time that is later gives way to the next word.
+--
 -- Value:  'out in source put_out put_in put_source [sealed number]'. Times in ms, '-' where there is none
 -- Keys:   <ns>:optouts, <ns>:optout_times, <ns>:optout_keys
 -- Cost:   O(forms × log opt-outs)
+
+-- AHEAD: ms that Telnyx's clock may be ahead of ours. Within it, the order of words is that of Telnyx.
+local AHEAD = 5000
 
 -- count_form: keep the number of forms that are hidden under one key. Plain numbers are not.
 local function count_form(form, by)
@@ -75,16 +81,29 @@ local function opted_out(forms, since)
   return false
 end
 
+-- drop_impossible: replace times from the future, which an earlier version kept, by the oldest that say the same.
+local function drop_impossible(known)
+  for first = 1, 4, 3 do
+    local out, back = known[first], known[first + 1]
+    local is_in = is_later(back, out)
+    if is_later(out, now + AHEAD) then known[first] = is_in and '-' or '1' end
+    if is_later(back, now + AHEAD) then
+      known[first + 1] = is_in and known[first] ~= '-' and string.format('%d', known[first] + 1) or '-'
+    end
+  end
+end
+
 -- record_changes: keep a list of {forms, sealed, said, at, source}. Forms are those of the number, that of today first.
--- `sealed` is the number itself, '' where it is not hidden. `said` is 'out' or 'in', `at` in ms (-1: `default_at`). Answers
+-- `sealed` is the number itself, '' where it is not hidden. `said` is 'out' or 'in', `at` in ms (-1: `arrived_at`). Answers
 -- how many were news.
-local function record_changes(changes, default_at)
+local function record_changes(changes, arrived_at)
   local number = 0
   for _, change in ipairs(changes) do
     local forms, sealed, said, at, source = unpack(change)
     local known, others = known_consent(forms)
     local by_person, news = source == 'operator' or source == 'import', false
-    at = string.format('%d', at < 0 and default_at or at)
+    drop_impossible(known)
+    at = string.format('%d', math.min(at < 0 and arrived_at or at, arrived_at + AHEAD))
     for first = 1, 4, 3 do
       local field = said == 'out' and first or first + 1
       local concerns = (first == 4) == by_person or (by_person and said == 'in')
