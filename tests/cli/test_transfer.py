@@ -14,11 +14,13 @@ from service.store.facts.consent import opted_out, record_consent
 from service.store.facts.message_states import Recipient, read_state
 from service.store.inbox import transfer
 from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.records import EventRecord
 from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.stack import Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
+from tests.waiting import wait_for
 
 
 def fill(stack: Stack, *bodies: Any) -> None:
@@ -116,6 +118,43 @@ def test_all_states_are_stored_as_ended_and_the_sum_holds(deployment: Deployment
         "leased",
         "dead",
     }
+
+
+def test_an_event_that_no_handler_had_begun_comes_as_dead_and_a_retry_runs_all_handlers(
+    stack: Stack, deployment: Deployment, tmp_path: Path
+) -> None:
+    deployment.one_of_each()
+    deployment.run("events", "replay", "done", "--yes")
+    file = tmp_path / "events.jsonl"
+    file.write_text(deployment.run("events", "export", "--raw").stdout)
+    assert {each["id"] for each in lines(file.read_text()) if each["state"] == "open"} == {"open", "leased", "done"}
+
+    operator, seen = Operator.of(stack), list[str]()
+    assert operator.run("events", "import", str(file)).stdout == "imported: 5 events.\n"
+    states = {event_id: found(stack, event_id).state for event_id in ("open", "leased", "done", "ignored", "dead")}
+    assert states == {"open": "dead", "leased": "dead", "done": "dead", "ignored": "ignored", "dead": "dead"}
+    assert {(each.reason, each.error) for each in found(stack, "open").handlers.values()} == {
+        ("imported", transfer.UNENDED)
+    }
+    assert operator.run("audit").stdout.startswith("5 accepted = 0 done + 1 ignored + 4 dead + 0 open\n0 differ")
+
+    router = Router()
+
+    @router.on("*")
+    async def greet(event: Event[Any], ctx: Context) -> None:
+        seen.append(event.id)
+
+    stack.start_worker(router)
+    operator.run("dead", "retry", "open", "done", "--yes", "--yes-send")
+    wait_for(lambda: [found(stack, each).state for each in ("open", "done")] == ["done", "done"])
+    assert sorted(seen) == ["done", "open"]
+    assert set(found(stack, "open").handlers) == {"greet"}
+
+
+def found(stack: Stack, event_id: str) -> EventRecord:
+    record = stack.record(event_id)
+    assert record is not None
+    return record
 
 
 def test_an_imported_event_is_neither_retried_nor_replayed_unawares(deployment: Deployment, tmp_path: Path) -> None:

@@ -181,6 +181,9 @@ def foreign_event(event_id: str, state: Any = "done") -> transfer.ImportedEvent:
     )
 
 
+UNBEGUN = replace(foreign_event("one"), handlers={transfer.NOT_BEGUN: HandlerRecord("dead", reason="imported")})
+
+
 async def cut(world: World) -> None:
     """Put a job that is nobody's into the queue."""
     await world.redis.zadd(world.keys.queue, {"stray": T - 1})
@@ -317,6 +320,12 @@ SCENARIOS = (
         "retry takes its place again",
         then(QUEUED, ending("dead")),
         calling(dead_letters.retry, ["one"], by="ops"),
+        same_answer=False,
+    ),
+    Scenario(
+        "retry what no handler had begun",
+        calling(transfer.import_events, [UNBEGUN], run_them=False, keep=9e5),
+        calling(dead_letters.retry, ["one"], by="ops", trusted=True),
         same_answer=False,
     ),
     Scenario(

@@ -117,6 +117,8 @@ IMPORTS = (
             foreign("dead", [["a", '{"state":"done"}'], ["b", '{"state":"dead","reason":"why"}']]),
             foreign("open", [["a", f'{{"state":"waiting","due":{T + 9}}}']]),
             foreign("open early", [["a", '{"state":"waiting","due":5}']]),
+            foreign("not begun", [["import", '{"state":"dead","reason":"imported"}']]),
+            foreign("two", [["a", '{"state":"done"}'], ["import", '{"state":"dead","reason":"imported"}']]),
             foreign("run", [["a", '{"state":"done"}']], run=1),
             foreign("later", [], received_at=T + 99),
             foreign("old", [], received_at=T - 8 * DAY),
@@ -129,6 +131,7 @@ IMPORTS = (
             running("dead_retry", "ann", "", "{}", "", "", 0, "", "dead"),
             running("dead_retry", "ann", "", "{}", "", "", 1, T - 1, "dead"),
             running("dead_retry", "ann", "", "{}", "", "", 1, T, "dead"),
+            running("dead_retry", "ann", "", "{}", "", "", 1, "", "not begun", "two"),
         ),
     ),
 )

@@ -107,6 +107,9 @@ def _words(event: ImportedEvent, envelope: Envelope | None) -> list[ConsentChang
 
 _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_999
 """Milliseconds from the year 1 to 9999."""
+NOT_BEGUN = "import"
+"""The handler of an unfinished event that no handler had begun. A Python keyword, so that it is nobody's. A retry puts
+those in its place that are subscribed here (`lua/dead_retry.lua`)."""
 UNENDED = "it had not ended where it was exported: ringback dead retry runs it here"
 
 
@@ -132,6 +135,7 @@ class ExportedEvent(BaseModel):
 
     id: Annotated[str, Field(min_length=1, max_length=300)]
     type: Annotated[str, Field(min_length=1, max_length=300)]
+    state: str | None = None
     received_at: AwareDatetime
     arrived_by: Annotated[str, Field(max_length=20)] = "webhook"
     deliveries: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
@@ -177,7 +181,7 @@ def read_line(line: bytes, *, longest_body: int) -> ImportedEvent:
         arrived_by=_writable(event.arrived_by, "arrived_by"),
         received_at=max(0, int(event.received_at.timestamp() * 1000)),
         deliveries=event.deliveries,
-        handlers={name: _record(each) for name, each in event.handlers.items()},
+        handlers={name: _record(each) for name, each in _handlers(event).items()},
     )
 
 
@@ -215,6 +219,13 @@ def _read_body(body: str | dict[str, Any] | None, longest: int) -> bytes | None:
     except InvalidBody as error:
         raise UnfitLine(f"body: {error.reason}") from None
     return raw
+
+
+def _handlers(event: ExportedEvent) -> Mapping[str, ExportedHandler]:
+    """Return the handlers. An unfinished event has at least one, since without any it would count as ignored."""
+    if event.state == "open" and not event.handlers:
+        return {NOT_BEGUN: ExportedHandler(state="pending")}
+    return event.handlers
 
 
 def _record(handler: ExportedHandler) -> HandlerRecord:

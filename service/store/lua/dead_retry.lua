@@ -31,6 +31,8 @@ return answer_each(8, function(id)
     end
     rerun_handlers(event, names, 'retried', by)
   end
+  -- No handler had begun this imported event: a claim fixes those that are subscribed. A half-way retry ends here too.
+  if redis.call('HGET', event, 'handlers') == '["import"]' then redis.call('HDEL', event, 'handlers', 'h:import') end
   settle(id)
   return 'retried'
 end)
