@@ -127,7 +127,7 @@ def send_message(
 ) -> None:
     """Send one message to a phone, and follow it until it has ended.
 
-    Exit codes: 0 delivered or read, 1 not so, not confirmed, the number said STOP, or Telnyx refuses, 2 bad usage.
+    Exit codes: 0 delivered or read, 1 not so, not confirmed, a STOP, or Telnyx refuses, 2 bad usage.
     """
     content = read_content(text, file)
     sms_from = load_for_change().sms_from
