@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from service.ingress.connection_limit import ConnectionLimit, Waiting
 from service.ingress.refusal_log import RefusalLog, peer_of
+from service.ingress.upgrade_offers import head_without_offer, new_parser
 from service.ingress.whole_requests import WholeRequestProtocol
 
 MAX_HEADERS = 100
@@ -56,6 +57,8 @@ class BoundedHttpProtocol(WholeRequestProtocol):
         self._head_bytes = 0
         self._stalled_bytes = 0
         self._awaits_first_byte = True
+        self._plain_head = b""
+        """The head of a request that offers to upgrade, without the offer, until it is parsed."""
         self._refusal, self._reason = 400, "not an HTTP request"
         self._head_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
@@ -87,9 +90,7 @@ class BoundedHttpProtocol(WholeRequestProtocol):
             return
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # The request was answered without one.
+            self._feed(data)
         except httptools.HttpParserError:
             self.send_400_response(self._reason)
             return
@@ -138,7 +139,10 @@ class BoundedHttpProtocol(WholeRequestProtocol):
         self.headers.append((lowered, value))
 
     def on_headers_complete(self) -> None:
-        """Answer the request."""
+        """Answer the request. One that offers to upgrade comes again without its offer."""
+        if self.parser.should_upgrade():
+            self._plain_head = head_without_offer(self.parser, self.url, self.headers)
+            return
         self._in_head, self._stalled_bytes = False, 0
         self._stop_head_timer()
         super().on_headers_complete()
@@ -150,6 +154,8 @@ class BoundedHttpProtocol(WholeRequestProtocol):
 
     def on_message_complete(self) -> None:
         """End the request's body."""
+        if self._plain_head:
+            return
         super().on_message_complete()
         if not self.is_idle:
             self._limit.note(self, Waiting.FOR_US)
@@ -228,6 +234,16 @@ class BoundedHttpProtocol(WholeRequestProtocol):
         """End the connection at once, in favour of a newer one."""
         self._stop_head_timer()
         self.transport.abort()
+
+    def _feed(self, data: bytes) -> None:
+        # Each turn takes one offer away, and MAX_PIPELINED bounds the requests that can make one.
+        while data:
+            try:
+                self.parser.feed_data(data)
+                data = b""
+            except httptools.HttpParserUpgrade as offer:
+                data, self._plain_head = self._plain_head + data[offer.args[0] :], b""
+                self.parser = new_parser(self)
 
     def _is_body_broken(self) -> bool:
         """Return whether the one request that has no answer is that whose body is being read."""

@@ -244,7 +244,7 @@ class WholeRequestProtocol(HttpToolsProtocol):
         """Return the function that takes the request whose head has come. None where it must run as ASGI."""
         parser = self.parser
         plain = parser.get_method() == b"POST" and parser.get_http_version() == "1.1" and not self.expect_100_continue
-        if not plain or not parser.should_keep_alive() or parser.should_upgrade():
+        if not plain or not parser.should_keep_alive():
             return None
         if self.root_path or self.flow.write_paused or not self.is_idle:
             return None
