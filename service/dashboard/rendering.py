@@ -30,7 +30,6 @@ NAVIGATION = (
 """The pages of the menu."""
 
 _NOTICES: Mapping[str, str] = tomllib.loads((files("service.dashboard") / "notices.toml").read_text("utf-8"))
-_STATIC = files("service.dashboard") / "static"
 
 
 def render(template: str, data: Mapping[str, Any]) -> str:
@@ -66,11 +65,15 @@ def _environment() -> Environment:
     return environment
 
 
-@cache
 def static_file(name: str) -> bytes | None:
     """Return a file of the folder `static`, None where there is none of this name."""
-    known = {each.name: each for each in _STATIC.iterdir()}
-    return known[name].read_bytes() if name in known else None
+    return _static_files().get(name)
+
+
+@cache
+def _static_files() -> Mapping[str, bytes]:
+    # All of them at once. A cache by name would grow with each name that a stranger makes up.
+    return {each.name: each.read_bytes() for each in (files("service.dashboard") / "static").iterdir()}
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import re
 import time
+import tracemalloc
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ import pytest
 
 from service import clock
 from service.dashboard.pages import events, issues, messages, numbers
+from service.dashboard.rendering import static_file
 from service.events import Event
 from service.events.consent import ConsentChange
 from service.outcome import Dead
@@ -463,6 +465,17 @@ def test_the_first_load_is_small(operator: httpx.Client) -> None:
     assert loaded <= 60_000
     script = operator.get("/static/dashboard.js").text
     assert len(script.splitlines()) <= 250
+
+
+def test_made_up_names_of_static_files_take_no_memory() -> None:
+    static_file("dashboard.css")
+    tracemalloc.start()
+    try:
+        for number in range(1000):
+            assert static_file(f"{number:08000}.css") is None
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_no_page_names_a_secret_of_the_settings(stack: Stack, open_dashboard: Open) -> None:
