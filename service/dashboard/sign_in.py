@@ -49,11 +49,11 @@ class SignIn:
         """
         by_user, by_address = f"user {name}", f"address {address}"
         # Counted before the check: attempts at the same time must not all pass.
-        limits = ((by_address, MOST_BY_ADDRESS), (by_user, MOST_BY_USER))
-        counts = [await count_attempt(self.store, subject, seconds=WINDOW) > most for subject, most in limits]
-        if any(counts):
-            log.warning("too many attempts to sign in to the dashboard", address=address)
-            raise SignInRefused(too_many=True)
+        # The address comes first: one that is refused must not lock users, or fill Redis with names.
+        for subject, most in ((by_address, MOST_BY_ADDRESS), (by_user, MOST_BY_USER)):
+            if await count_attempt(self.store, subject, seconds=WINDOW) > most:
+                log.warning("too many attempts to sign in to the dashboard", address=address)
+                raise SignInRefused(too_many=True)
         user = self.access.users.get(name)
         if not await self._matches(user, password) or user is None:
             log.warning("an attempt to sign in to the dashboard was refused", address=address)

@@ -16,6 +16,7 @@ from service.dashboard import create_dashboard
 from service.dashboard.pages import PAGES
 from service.dashboard.routes import HEADERS, Page
 from service.store.operators.audit_log import audit_entries
+from service.store.store import Store
 from tests.dashboard.conftest import OWN, PASSWORD, USERS, Open, sign_in
 from tests.stack import Stack
 
@@ -177,6 +178,22 @@ def test_attempts_are_limited_by_address_too(open_dashboard: Open) -> None:
     client = open_dashboard(dashboard_users=USERS)
     answers = [sign_in(client, f"user{each}", "x" * 12).status_code for each in range(21)]
     assert answers == [401] * 20 + [429]
+
+
+def test_a_refused_address_locks_nobody_and_fills_nothing(stack: Stack, open_dashboard: Open) -> None:
+    client = open_dashboard(dashboard_users=USERS)
+    with copy_of(client, transport=httpx.HTTPTransport(local_address="127.0.0.2")) as stranger:
+        for each in range(20):
+            assert sign_in(stranger, f"user{each}", "x" * 12).status_code == 401
+        counted = stack.ask(names_of_attempts)
+        refused = [sign_in(stranger, name, "x" * 12).status_code for name in ("otto",) * 6 + ("new", "newer")]
+        assert refused == [429] * 8
+        assert stack.ask(names_of_attempts) == counted
+    assert sign_in(client, "otto").status_code == 303
+
+
+async def names_of_attempts(store: Store) -> set[bytes]:
+    return {key async for key in store.redis.scan_iter(match=store.keys.sign_ins("*"), count=1000)}
 
 
 @pytest.mark.parametrize(
