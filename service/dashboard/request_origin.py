@@ -1,7 +1,8 @@
 """Where a request comes from: a trusted proxy, this machine, a page of our own. Pure."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.requests import HTTPConnection
@@ -19,12 +20,21 @@ def only_header(request: HTTPConnection, name: str) -> str | None:
 
 def is_from(request: HTTPConnection, networks: Networks) -> bool:
     """Return whether the peer of the connection is in one of the networks."""
-    try:
-        peer = ip_address(request.client.host if request.client else "")
-    except ValueError:
-        return False
-    mapped = getattr(peer, "ipv4_mapped", None) or peer
-    return any(mapped in network for network in networks)
+    return _is_in(_address(_peer(request)), networks)
+
+
+def address_of(request: HTTPConnection, proxies: Networks) -> str:
+    """Return the address that a request comes from. Trusted proxies may say it in `X-Forwarded-For`.
+
+    Each proxy adds whom it has spoken to. Anybody can make up what stands to the left of the first stranger.
+    """
+    if is_from(request, proxies):
+        for entry in reversed(",".join(request.headers.getlist("x-forwarded-for")).split(",")):
+            if (address := _address(entry.strip())) is None:
+                break
+            if not _is_in(address, proxies):
+                return str(address)
+    return _peer(request)
 
 
 def host_of(request: HTTPConnection, proxies: Networks) -> str:
@@ -64,6 +74,24 @@ def is_local(request: HTTPConnection) -> bool:
 
 
 _OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+
+
+def _peer(request: HTTPConnection) -> str:
+    return request.client.host if request.client else ""
+
+
+def _is_in(address: IPv4Address | IPv6Address | None, networks: Networks) -> bool:
+    return address is not None and any(address in network for network in networks)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an address, whether a port follows it or not. An IPv4 address that IPv6 maps is one of IPv4."""
+    for spelt in (text, _split(f"//{text}").hostname or ""):
+        # A bare IPv6 address comes first: its last group would be taken for a port.
+        with suppress(ValueError):
+            found = ip_address(spelt)
+            return getattr(found, "ipv4_mapped", None) or found
+    return None
 
 
 def _split(url: str) -> SplitResult:

@@ -58,7 +58,9 @@ class SignIn:
         if not await self._matches(user, password) or user is None:
             log.warning("an attempt to sign in to the dashboard was refused", address=address)
             raise SignInRefused
-        await clear_attempts(self.store, by_user)
+        # Colleagues may share an address, and each of them signs in.
+        for subject in (by_user, by_address):
+            await clear_attempts(self.store, subject)
         return await open_session(self.store, Session(user.name, mark_of(user.password)), seconds=SESSION_SECONDS)
 
     async def _matches(self, user: DashboardUser | None, password: str) -> bool:

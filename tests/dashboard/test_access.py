@@ -192,6 +192,52 @@ def test_a_refused_address_locks_nobody_and_fills_nothing(stack: Stack, open_das
     assert sign_in(client, "otto").status_code == 303
 
 
+def attempts_from(client: httpx.Client, *forwarded: str, name: str = "nobody") -> list[int]:
+    """Sign in wrongly as one who must wait after 20 attempts does, and once more."""
+    headers = [*OWN.items(), *(("x-forwarded-for", each) for each in forwarded)]
+    data = {"password": "x" * 12}
+    return [
+        client.post("/sign-in", data={**data, "name": f"{name}{each}"}, headers=headers).status_code
+        for each in range(21)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [
+        (["203.0.113.7"], ["203.0.113.8"]),
+        (["203.0.113.7:4711"], ["203.0.113.8:4711"]),
+        (["198.51.100.1, 203.0.113.7, 10.0.0.9"], ["198.51.100.1, 203.0.113.8, 10.0.0.9"]),
+        (["203.0.113.7", "10.0.0.9"], ["203.0.113.8", "10.0.0.9"]),
+        (["2001:db8::7"], ["[2001:db8::8]:4711"]),
+    ],
+    ids=["one proxy", "with ports", "two proxies", "two headers", "IPv6"],
+)
+def test_an_address_behind_a_proxy_waits_alone(open_dashboard: Open, first: list[str], other: list[str]) -> None:
+    client = open_dashboard(dashboard_users=USERS, dashboard_proxy_peers="127.0.0.1,10.0.0.0/8")
+    assert attempts_from(client, *first)[-2:] == [401, 429]
+    assert attempts_from(client, *other, name="other")[0] == 401
+
+
+@pytest.mark.parametrize("made_up", ["203.0.113.{}", "198.51.100.{}, 203.0.113.7", "198.51.100.{}, unknown", "{}.{}"])
+def test_made_up_addresses_do_not_evade_the_limit(open_dashboard: Open, made_up: str) -> None:
+    peers = "10.0.0.0/8" if made_up.startswith("203") else "127.0.0.1"
+    client = open_dashboard(dashboard_users=USERS, dashboard_proxy_peers=peers)
+    answers = []
+    for each in range(21):
+        headers = {**OWN, "x-forwarded-for": made_up.format(each, each)}
+        data = {"name": f"user{each}", "password": "x" * 12}
+        answers.append(client.post("/sign-in", data=data, headers=headers).status_code)
+    assert answers == [401] * 20 + [429]
+
+
+def test_those_who_sign_in_do_not_count_against_their_address(open_dashboard: Open) -> None:
+    client = open_dashboard(dashboard_users=USERS)
+    for name in ("vera", "otto", "rita", "both") * 6:
+        with copy_of(client) as browser:
+            assert sign_in(browser, name).status_code == 303
+
+
 async def names_of_attempts(store: Store) -> set[bytes]:
     return {key async for key in store.redis.scan_iter(match=store.keys.sign_ins("*"), count=1000)}
 
