@@ -56,7 +56,7 @@ def _environment() -> Environment:
         "bound": bound,
         "count": lambda number: f"{number:,}",
         "event_type": lambda text: mask_numbers(shown_type(text)),
-        "line": lambda text: mask_numbers(printable(text)),
+        "line": lambda text: printable(mask_numbers(text)),
         "word": plain_word,
         "segment": lambda text: quote(text, safe=""),
         "parameters": parameters,

@@ -3,15 +3,16 @@
 import re
 import unicodedata
 
+from service.security.digit_separators import ASCII_BETWEEN, BETWEEN
+
 _SHORT_CODE = re.compile(r"[0-9]{3,6}")
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{6,14}")
 _CANONICAL = re.compile(r"\+[1-9][0-9]{6,14}")
 _FRACTION = re.compile(r"(\+?[0-9]{7,15})\.0")
 """A number that JSON, or a model that read it, holds as a fraction. Its point stands between no digits of a number."""
 _LONGEST_SPELLING = 100
-_BETWEEN = frozenset(" \t\r\n\f\v().-/")
-_BETWEEN_CATEGORIES = frozenset({"Cf", "Pd", "Zs"})
-_WITHOUT_BETWEEN = str.maketrans(dict.fromkeys(_BETWEEN))
+_WITHOUT_BETWEEN = str.maketrans(dict.fromkeys(ASCII_BETWEEN))
+_BETWEEN = re.compile(f"[{BETWEEN}]+")
 
 
 def canonical_number(spelt: object) -> str | None:
@@ -49,12 +50,12 @@ def _plain(spelt: str | int) -> str | None:
         if fraction := _FRACTION.fullmatch(spelt):
             return fraction[1]
         return spelt.translate(_WITHOUT_BETWEEN)
-    characters = [_digit(each) for each in unicodedata.normalize("NFKC", spelt) if not _stands_between(each)]
-    return "".join(characters)
+    return _BETWEEN.sub("", with_ascii_digits(spelt))
 
 
-def _stands_between(character: str) -> bool:
-    return character in _BETWEEN or unicodedata.category(character) in _BETWEEN_CATEGORIES
+def with_ascii_digits(text: str) -> str:
+    """Return a text with its digits and signs of any script or width in ASCII."""
+    return "".join(map(_digit, unicodedata.normalize("NFKC", text)))
 
 
 def _digit(character: str) -> str:

@@ -9,12 +9,17 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from service.security.digit_separators import BETWEEN
+
 LONGEST_TYPE = 128
 """Characters of an event type. A longer one is shortened."""
 
 _UUID = r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _TIME = r"(?<![\d+.()-])20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d)?(?![\d-])"
-_NUMBER = re.compile(rf"(?P<kept>{_UUID}|{_TIME})|\+?\d[\d\s().-]{{5,18}}\d")
+_DATE = r"(?<![\d+.()/-])(?:20\d\d/[01]\d/[0-3]\d|[0-3]?\d/[0-3]?\d/20\d\d)(?![\d/-])"
+_RATIO = rf"(?<![\d+])[1-9]\d{{0,4}}/[1-9]\d{{0,4}}(?![\s{BETWEEN}]{{0,3}}\d|\w)"
+_NUMBER = re.compile(rf"(?P<kept>{_UUID}|{_TIME}|{_DATE}|{_RATIO})|\+?\d(?:(?!{_UUID})[\d\s{BETWEEN}]){{5,18}}\d")
+"""A number, or what looks like one and stays. An id behind a number does not belong to it."""
 _E164 = re.compile(r"\+\d{7,15}")
 _DIGITS = re.compile(r"\D")
 _HERE = Path(__file__).parents[1]
@@ -63,7 +68,7 @@ def mask_numbers(text: str) -> str:
     """Mask possible phone numbers in a foreign text, such as an error's detail: 7 digits or more in a row.
 
     The ids of WhatsApp users and messages are masked too. UUIDs stay, since people search by them,
-    and so do dates (`2026-11-22 07:15`).
+    and so do dates (`2026-11-22 07:15`) and ratios (`250/1000`).
     """
     return _NUMBER.sub(_masked_if_long, mask_ids(text))
 

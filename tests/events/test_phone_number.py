@@ -1,5 +1,8 @@
 """One form of a number, whichever way it is spelt; what is no number has none."""
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +17,12 @@ BETWEEN = st.text(" ()-./\u00a0\u2011\u202a\u202c\u200b", max_size=2)
 def test_all_spellings_of_a_number_are_one(start: str, between: list[str]) -> None:
     spelt = start + "".join(gap + digit for gap, digit in zip(between, NUMBER[1:], strict=True))
     assert canonical_number(spelt) == NUMBER
+
+
+@pytest.mark.parametrize("category", ["Cf", "Pd", "Zs"])
+def test_each_blank_dash_and_invisible_character_may_stand_between_digits(category: str) -> None:
+    between = [chr(each) for each in range(sys.maxunicode + 1) if unicodedata.category(chr(each)) == category]
+    assert [each for each in between if canonical_number(f"+1312{each}5550411") != NUMBER] == []
 
 
 @pytest.mark.parametrize(

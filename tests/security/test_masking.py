@@ -25,10 +25,31 @@ def test_numbers_in_foreign_text_are_masked_and_short_codes_of_errors_stay() -> 
         "order 12345678-1234-4234-8234-123456789012 failed",
         "approve it before 2026-11-22 07:15 UTC",
         "since 2026-11-22T07:15:00Z",
+        "before 2026/11/22 07:15",
+        "before 11/22/2026, or 22/11/2026",
+        "40310/40311",
+        "attempt 3 40310a6b-1234-4234-8234-123456789012",
+        "GET /v2/40310a6b-1234-4234-8234-123456789012",
+        "at 12:30:45, 250/1000 of them",
     ],
 )
 def test_ids_and_dates_are_no_numbers(told: str) -> None:
     assert mask_numbers(told) == told
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "+1 312\u2013555\u20130001",
+        "+1\u2011312\u2011555\u20110001",
+        "+1 312\u200b5550001",
+        "+1\u202f312\u00a0555 0001",
+        "+1/312/5550001",
+        "+1 312/5550 001",
+    ],
+)
+def test_a_number_is_masked_whatever_stands_between_its_digits(spelt: str) -> None:
+    assert mask_numbers(f"the address '{spelt}' is invalid") == "the address '+1312•••0001' is invalid"
 
 
 def test_a_number_that_looks_a_little_like_a_date_is_masked() -> None:
