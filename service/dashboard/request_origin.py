@@ -26,7 +26,7 @@ def is_from(request: HTTPConnection, networks: Networks) -> bool:
 def address_of(request: HTTPConnection, proxies: Networks) -> str:
     """Return the address that a request comes from. Trusted proxies may say it in `X-Forwarded-For`.
 
-    Each proxy adds whom it has spoken to. Anybody can make up what stands to the left of the first stranger.
+    Each proxy adds whom it has spoken to. Anybody can make up the entries to the left of their own.
     """
     if is_from(request, proxies):
         for entry in reversed(",".join(request.headers.getlist("x-forwarded-for")).split(",")):

@@ -14,7 +14,7 @@ class TunnelRequested(Exception):
 def head_without_offer(parser: httptools.HttpRequestParser, url: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
     """Return the head of a parsed request without the header that offers to upgrade.
 
-    `Connection` stays as it is: it may also ask to close, and does not offer anything alone.
+    `Connection` stays: it may also ask to close, and offers nothing alone.
 
     Raises:
         TunnelRequested: the request is a CONNECT.
