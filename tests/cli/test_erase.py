@@ -136,6 +136,27 @@ def test_what_is_kept_of_one_number_goes_and_of_others_stays(kept: Deployment) -
     assert kept.ask(audit).clean
 
 
+@pytest.mark.parametrize("typed", ["+44 (0)20 7946 0000", "+442079460000"])
+def test_a_number_is_erased_in_each_of_its_spellings(deployment: Deployment, typed: str) -> None:
+    theirs = "+442079460000"
+    arrive(deployment, "field", {"from": {"phone_number": theirs}})
+    arrive(deployment, "text", {"from": {"phone_number": BOB}, "text": "call me at +44 (0)20 7946 0000"})
+    for event_id in ("field", "text"):
+        finish(deployment, event_id, HandlerRecord("done"))
+    deployment.ask(lambda store: know(store, theirs))
+    ran = deployment.run("erase", typed, "--yes")
+    assert ran.code == 0, ran.stderr
+    assert "Erased: 2 bodies, the texts of 0 effects, 1 message states," in ran.stdout
+    assert "Kept, under the number itself: its opt-out or opt-in." in ran.stdout
+
+    async def look(store: Store) -> tuple[Any, ...]:
+        records = [await find(store, event_id) for event_id in ("field", "text")]
+        left = [record.body for record in records if record is not None]
+        return left, await recall(store, "agent", [theirs]), await opted_out(store, theirs)
+
+    assert deployment.ask(look) == ([None, None], {}, True)
+
+
 def test_states_go_and_an_opt_out_stays(kept: Deployment) -> None:
     kept.run("erase", ANN, "--yes")
     for number, known in ((ANN, False), (BOB, True)):

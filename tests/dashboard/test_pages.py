@@ -27,6 +27,7 @@ from service.store.store import Store
 from service.testing.samples import sample
 from tests.dashboard.conftest import OWN, USERS, Open, sign_in
 from tests.stack import Stack
+from tests.telnyx_events import envelope, received_sms
 from tests.waiting import wait_for
 
 NUMBER = "+13125550147"
@@ -281,6 +282,16 @@ def test_an_opt_out_holds_for_each_spelling_of_a_number_and_an_opt_in_lifts_it(
     assert "opted_in" in operator.post("/opt-in", data={"token": token}, headers=OWN).headers["location"]
     assert not stack.ask(lambda store: consent_of(store, "+441711234567")).opted_out
     assert "Opted out" not in operator.get(written).text
+
+
+@pytest.mark.parametrize("typed", ["+44 (0)20 7946 0000", "+44 020 7946 0000", "+442079460000"])
+def test_a_number_is_found_in_each_of_its_spellings(stack: Stack, operator: httpx.Client, typed: str) -> None:
+    number = "+442079460000"
+    stack.deliver(envelope("message.received", received_sms(number, "STOP")))
+    found = operator.post("/numbers", data={"number": typed}, headers=OWN, follow_redirects=True).text
+    assert "+4420•••0000" in found
+    assert "inbound" in found
+    assert "Opted out</strong>" in found
 
 
 def test_a_stop_that_comes_while_the_question_stands_is_not_lifted(stack: Stack, operator: httpx.Client) -> None:

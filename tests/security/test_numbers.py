@@ -88,12 +88,36 @@ def test_a_text_may_be_a_number(text: str, *, expected: bool) -> None:
         (b'{"a":"001 312.555-0142"}', True),
         (b'{"a":"00 1 (312) 555/0142"}', True),
         (b'{"a":"(312) 555-0142"}', False),
+        (b'{"a":"+1 (0) 312 555 0142 or +1(0)3125550142"}', True),
+        ('{"a":"+1 312\u200b555\u20110142"}'.encode(), True),
+        ('{"a":"\uff0b\uff11 \uff13\uff11\uff12 \uff15\uff15\uff15 \uff10\uff11\uff14\uff12"}'.encode(), True),
+        ('{"a":"\u0661\u0663\u0661\u0662\u0665\u0665\u0665\u0660\u0661\u0664\u0662"}'.encode(), True),
+        ('{"a":"+1 312 555 0142\u00b2"}'.encode(), True),
         (b'{"a":true}', False),
         (b'{"a":"HBgLMTMxMjU1NTAxNDIVAgASGBQz"}', True),
     ],
 )
 def test_a_whole_number_is_matched_however_it_is_written(content: Any, *, expected: bool) -> None:
     assert NumberMatcher.of(A).within(content) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("call +44 (0)20 7946 0000", True),
+        ("call 0044(0) 20 7946 0000", True),
+        ("call +44 020 7946 0000", True),
+        ("call +44 020 7946 00001", False),
+        ("call (0)20 7946 0000", False),
+    ],
+)
+def test_each_of_several_spellings_is_matched(text: str, *, expected: bool) -> None:
+    assert NumberMatcher.of("+442079460000", "+4402079460000").within(text.encode()) is expected
+
+
+def test_a_zero_that_belongs_to_an_italian_number_makes_it_another() -> None:
+    assert NumberMatcher.of("+390612345678").within(b"+39 (0)6 1234 5678")
+    assert not NumberMatcher.of("+393312345678").within(b"+39 (0)331 234 5678")
 
 
 def test_an_id_without_digits_is_matched_as_it_is() -> None:

@@ -1,6 +1,6 @@
 """`ringback erase`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
@@ -12,6 +12,7 @@ from service.cli.options import NumberArgument, YesOption, number_or_short_code
 from service.cli.outages import redis_outage, through_outages
 from service.cli.output import confirm, say
 from service.cli.rich_output import progress
+from service.outbound.phone_numbers import spellings_of
 from service.security.masking import mask_number
 from service.settings import load
 from service.store.inbox import erasure
@@ -33,7 +34,7 @@ def erase(number: NumberArgument, *, yes: YesOption = False) -> None:
     """
     wanted = number_or_short_code(number)
     confirm(f"Erase all stored data of {mask_number(wanted)}? This cannot be undone.", yes=yes)
-    erased, rewritten = with_redis(lambda store: _erase(store, wanted))
+    erased, rewritten = with_redis(lambda store: _erase(store, spellings_of(wanted)))
     say(_receipt(wanted), *_told(erased, rewritten=rewritten))
     for event_id, why in erased.failed.items():
         say(f"{event_id}: cannot be read ({why}), so nobody can tell whether it names the number", err=True)
@@ -47,11 +48,11 @@ def erase(number: NumberArgument, *, yes: YesOption = False) -> None:
         raise typer.Exit(1)
 
 
-async def _erase(store: Store, number: str) -> tuple[Erased, bool]:
+async def _erase(store: Store, spellings: Sequence[str]) -> tuple[Erased, bool]:
     begun = Erased()
     with progress("Looking through events", (await counts(store)).accepted) as advance:
         erased = await through_outages(
-            lambda: erasure.erase(store, number, progress=advance, begun=begun), partial(redis_outage, store.redis)
+            lambda: erasure.erase(store, *spellings, progress=advance, begun=begun), partial(redis_outage, store.redis)
         )
     return erased, await erasure.forget_old_writes(store.redis)
 

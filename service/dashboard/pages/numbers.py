@@ -1,6 +1,6 @@
 """Everything that happened to one number, in one line of time. No number stands in a URL: a token stands for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -14,6 +14,7 @@ from service.dashboard.visit import View, Visit, path_of
 from service.events import Message
 from service.events.phone_number import canonical_number
 from service.messages.spellings import spelled_consent
+from service.outbound.phone_numbers import spellings_of
 from service.security.masking import gives_away, mask_number, plain_word
 from service.security.numbers import digests_of
 from service.store.effects.ledger import Entry, effects_of
@@ -61,13 +62,14 @@ async def number(visit: Visit) -> View:
     if known is None:
         raise HTTPException(404, "This address stands for no number. Enter the number once more.")
     after = Place.parse(visit.query("after"))
-    wanted = EventFilter(about=digests_of(known, visit.store.encryption))
+    spellings = spellings_of(known)
+    wanted = EventFilter(about=tuple(each for one in spellings for each in digests_of(one, visit.store.encryption)))
     page = await event_page(visit.store, wanted, limit=SHOWN, seconds=SECONDS, after=after)
     records = await find_all(visit.store, [record.id for record in page.records])
     consent = await spelled_consent(visit.store, known)
     lines = [] if after else list(_said(consent))
     for record in records:
-        lines += _of_event(record, known)
+        lines += _of_event(record, spellings)
         lines += _sent(record, await _effects(visit, record))
     data = {
         "shown": mask_number(known),
@@ -88,9 +90,9 @@ async def _effects(visit: Visit, record: EventRecord) -> list[Entry]:
     return await effects_of(visit.store, record.id) if acted else []
 
 
-def _of_event(record: EventRecord, number: str) -> Iterator[Happening]:
+def _of_event(record: EventRecord, spellings: Sequence[str]) -> Iterator[Happening]:
     about = message_event(record)
-    text = record.type if about is None else f"{record.type}: {_in_words(about.payload, number)}"
+    text = record.type if about is None else f"{record.type}: {_in_words(about.payload, spellings)}"
     links = [("event", path_of("events", record.id))]
     if about is not None and about.payload.id and not gives_away(about.payload.id):
         links.append(("message", path_of("messages", about.payload.id)))
@@ -101,9 +103,9 @@ def _of_event(record: EventRecord, number: str) -> Iterator[Happening]:
             yield Happening(at, "dead" if one.state == "dead" else "run", f"{one.state} ({one.reason})", handler=name)
 
 
-def _in_words(message: Message, number: str) -> str:
+def _in_words(message: Message, spellings: Sequence[str]) -> str:
     """Return the direction, the channel and the number's own status."""
-    statuses = [each.status for each in message.to if each.status and canonical_number(each.phone_number) == number]
+    statuses = [each.status for each in message.to if each.status and canonical_number(each.phone_number) in spellings]
     words = [message.direction, message.type, *(statuses if message.direction == "outbound" else ())]
     return " ".join(plain_word(word) for word in words if word) or "a message"
 

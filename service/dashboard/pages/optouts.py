@@ -9,6 +9,7 @@ from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
 from service.events.phone_number import canonical_number
 from service.messages.spellings import opt_in, opt_in_time, opt_out
+from service.outbound.phone_numbers import one_spelling
 from service.security.masking import mask_number
 from service.store.facts.consent import OptOut, opt_out_page
 from service.store.operators.sessions import number_secret
@@ -48,7 +49,8 @@ async def number_in(visit: Visit, fields: Fields) -> str:
         entered = fields.get("number", "").strip()
         number = canonical_number(entered)
         # Without its plus, a national form would be read as somebody else's number.
-        number = number if number is not None and number.startswith("+") == entered.startswith("+") else None
+        is_whole = number is not None and number.startswith("+") == entered.startswith("+")
+        number = one_spelling(number) if number is not None and is_whole else None
     if number is None:
         raise HTTPException(400, f"This is no number. {HOW}")
     return number

@@ -48,29 +48,31 @@ class Erased:
 
 async def erase(
     store: Store,
-    number: str,
-    *,
+    *spellings: str,
     progress: Callable[[int], None] = lambda _: None,
     begun: Erased | None = None,
 ) -> Erased:
-    """Erase all that is known of a number but its consent. `progress` is called with numbers of events.
+    """Erase all that is known of a number, under each of its spellings, but its consent.
+
+    `progress` is called with numbers of events.
 
     `begun` is filled meanwhile. One that an outage cut off goes on with the page that it had reached.
 
     Raises:
         redis.exceptions.RedisError: some of it may be left. Doing it again is harmless.
     """
-    plain, erased = canonical_number(number) or number, begun or Erased()
+    numbers, erased = [canonical_number(each) or each for each in spellings], begun or Erased()
     await _erase_again(store, erased)
-    await _erase_from_events(store, NumberMatcher.of(plain), erased, progress)
-    forms = list(dict.fromkeys([*store.encryption.forms(plain), number]))
+    await _erase_from_events(store, NumberMatcher.of(*numbers), erased, progress)
+    forms = list(dict.fromkeys([*(form for each in numbers for form in store.encryption.forms(each)), *spellings]))
     await _erase_states(store, forms, erased)
     erased.remembered += await store.redis.delete(
         *(key(form) for form in forms for key in (store.keys.replies, store.keys.rcs))
     )
-    erased.remembered += await forget_number(store, plain)
-    erased.opt_out = await _erase_opt_out(store, plain)
-    about = digests_of(plain, store.encryption)
+    for number in numbers:
+        erased.remembered += await forget_number(store, number)
+        erased.opt_out = await _erase_opt_out(store, number) or erased.opt_out
+    about = tuple(digest for number in numbers for digest in digests_of(number, store.encryption))
     erased.still_found = [each async for page in matching(store, EventFilter(about=about)) for each in page]
     return erased
 
