@@ -72,7 +72,7 @@ def static_file(name: str) -> bytes | None:
 
 @cache
 def _static_files() -> Mapping[str, bytes]:
-    # All of them at once. A cache by name would grow with each name that a stranger makes up.
+    # All of them at once. A cache by name would grow with each name that anybody makes up.
     return {each.name: each.read_bytes() for each in (files("service.dashboard") / "static").iterdir()}
 
 

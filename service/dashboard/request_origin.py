@@ -1,21 +1,14 @@
-"""Where a request comes from: a trusted proxy, this machine, a page of our own. Pure."""
+"""Where a request comes from: an address behind a trusted proxy, a page of our own. Pure."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from urllib.parse import SplitResult, urlsplit
 
 from starlette.requests import HTTPConnection
 
-from service.processes.loopback import is_loopback
+from service.ingress.local_requests import only_header, split_url
 
 Networks = Sequence[IPv4Network | IPv6Network]
-
-
-def only_header(request: HTTPConnection, name: str) -> str | None:
-    """Return a header, None where it is missing or comes more than once: then nobody knows which one counts."""
-    found = request.headers.getlist(name)
-    return found[0] if len(found) == 1 else None
 
 
 def is_from(request: HTTPConnection, networks: Networks) -> bool:
@@ -23,7 +16,7 @@ def is_from(request: HTTPConnection, networks: Networks) -> bool:
     return _is_in(_address(_peer(request)), networks)
 
 
-def address_of(request: HTTPConnection, proxies: Networks) -> str:
+def client_address(request: HTTPConnection, proxies: Networks) -> str:
     """Return the address that a request comes from. Trusted proxies may say it in `X-Forwarded-For`.
 
     Each proxy adds whom it has spoken to. Anybody can make up the entries to the left of their own.
@@ -57,23 +50,7 @@ def is_own_page(request: HTTPConnection, proxies: Networks) -> bool:
     site, origin = request.headers.getlist("sec-fetch-site"), request.headers.getlist("origin")
     if not (site or origin) or site not in ([], ["same-origin"]) or len(origin) > 1:
         return False
-    return not origin or (_split(origin[0]).netloc.lower() == host_of(request, proxies) != "")
-
-
-def is_local(request: HTTPConnection) -> bool:
-    """Return whether a request stays on this machine: the server's address, the peer and the host that was named.
-
-    The last one keeps out a page whose own name was made to lead here (DNS rebinding). A proxy on this machine passes
-    on requests of others.
-    """
-    server, client = request.scope.get("server"), request.client
-    if server is None or client is None or any(name in request.headers for name in _OF_PROXIES):
-        return False
-    hosts = (server[0], client.host, _split(f"//{only_header(request, 'host') or ''}").hostname or "")
-    return all(map(is_loopback, hosts))
-
-
-_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+    return not origin or (split_url(origin[0]).netloc.lower() == host_of(request, proxies) != "")
 
 
 def _peer(request: HTTPConnection) -> str:
@@ -86,16 +63,9 @@ def _is_in(address: IPv4Address | IPv6Address | None, networks: Networks) -> boo
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     """Return an address, whether a port follows it or not. An IPv4 address that IPv6 maps is one of IPv4."""
-    for spelt in (text, _split(f"//{text}").hostname or ""):
+    for spelt in (text, split_url(f"//{text}").hostname or ""):
         # A bare IPv6 address comes first: its last group would be taken for a port.
         with suppress(ValueError):
             found = ip_address(spelt)
             return getattr(found, "ipv4_mapped", None) or found
     return None
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")

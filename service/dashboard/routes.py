@@ -13,9 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.dashboard.live import is_asked_for, stream
 from service.dashboard.rendering import parameters
-from service.dashboard.request_origin import is_local, is_own_page
+from service.dashboard.request_origin import is_own_page
 from service.dashboard.visit import View, Visit
 from service.dashboard.visitor import Access
+from service.ingress.local_requests import is_local
 from service.security.dashboard_users import Role
 from service.security.masking import describe_error
 from service.settings import Settings

@@ -7,7 +7,8 @@ from typing import get_args
 
 from starlette.requests import HTTPConnection
 
-from service.dashboard.request_origin import Networks, is_from, is_local, only_header
+from service.dashboard.request_origin import Networks, is_from
+from service.ingress.local_requests import is_local, only_header
 from service.security.dashboard_users import DashboardUser, Role, is_inline, parse_users, user_of_proxy
 from service.security.private_files import Exposed, require_private
 from service.settings import InvalidSettings, Settings

@@ -24,6 +24,7 @@ from uvicorn.supervisors import Multiprocess
 
 from service.ingress.clock_watch import ClockWatch
 from service.ingress.http_protocol import bounded_config
+from service.ingress.local_requests import is_local
 from service.ingress.metrics import IngressMetrics, ProcessSlot
 from service.ingress.refusal_log import RefusalLog
 from service.ingress.webhook_endpoint import Reception
@@ -187,16 +188,18 @@ def _counts(settings: Settings) -> Iterator[Path | None]:
 
 def _public(health: list[Route], settings: Settings) -> list[Route]:
     if settings.admin_port is None and is_loopback(settings.host):
-        return [each if each.path == "/healthz" else Route(each.path, _on_loopback(each.endpoint)) for each in health]
+        return [each if each.path == "/healthz" else Route(each.path, _if_local(each.endpoint)) for each in health]
     return [route for route in health if route.path == "/healthz"]
 
 
-def _on_loopback(endpoint: Endpoint) -> Endpoint:
-    """Answer 404 on other addresses: those of a server that an application is mounted in are not in our settings."""
+def _if_local(endpoint: Endpoint) -> Endpoint:
+    """Answer 404 to others. A mounted application's server has other addresses than our settings.
+
+    A proxy or a tunnel reaches us on loopback, and passes on requests of anybody.
+    """
 
     async def answer(request: Request) -> Response:
-        server = request.scope.get("server")
-        if server is not None and server[1] is not None and not is_loopback(server[0]):
+        if not is_local(request):
             raise HTTPException(404)
         return await endpoint(request)
 

@@ -104,7 +104,7 @@ def test_connections_that_never_finish_their_headers_are_closed(fleet: Fleet) ->
 
 
 def test_many_who_ask_for_readiness_at_once_get_the_same_answer(fleet: Fleet) -> None:
-    request = b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    request = b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
     with ExitStack() as stack:
         connections = [stack.enter_context(connected(fleet)) for _ in range(60)]
         for connection in connections:

@@ -410,6 +410,24 @@ def test_health_readiness_and_metrics_answer(stack: Stack) -> None:
     assert 'ringback_deliveries_total{arrived_by="webhook",reason="accepted",status="200"} 1.0' in metrics
 
 
+@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "quiet-fox.trycloudflare.com"},
+        {"x-forwarded-for": "203.0.113.9"},
+        {"forwarded": "for=203.0.113.9"},
+        {"via": "1.1 proxy"},
+    ],
+    ids=lambda headers: next(iter(headers)),
+)
+def test_a_proxy_or_tunnel_on_this_machine_publishes_no_metrics(
+    stack: Stack, path: str, headers: dict[str, str]
+) -> None:
+    assert stack.http.get(path, headers=headers).status_code == 404
+    assert stack.http.get("/healthz", headers=headers).status_code == 200
+
+
 def _connected(stack: Stack) -> socket.socket:
     parts = urlsplit(stack.host.url)
     return socket.create_connection((str(parts.hostname), int(parts.port or 80)), timeout=10)

@@ -4,7 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from service.dashboard.rendering import static_file
-from service.dashboard.request_origin import address_of, is_secure
+from service.dashboard.request_origin import client_address, is_secure
 from service.dashboard.routes import Page
 from service.dashboard.sign_in import SESSION_SECONDS, WINDOW, SignInRefused, own_path
 from service.dashboard.visit import View, Visit
@@ -36,7 +36,7 @@ async def show_sign_in(visit: Visit) -> View | Response:
 async def sign_in(visit: Visit) -> View | Response:
     """Sign a user in, and go on to the page that was asked for."""
     form = await visit.form()
-    address = address_of(visit.request, visit.request.app.state.access.proxies)
+    address = client_address(visit.request, visit.request.app.state.access.proxies)
     try:
         desk = visit.request.app.state.sign_in
         token = await desk.attempt(form.get("name", "").strip(), form.get("password", ""), address=address)
