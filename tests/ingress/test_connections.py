@@ -237,7 +237,7 @@ def test_a_client_that_pipelines_and_never_reads_is_ended(timed_ports: list[int]
     def check(port: int) -> None:
         with connected(port) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"
+            requests = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n"
             connection.sendall(requests * 4)
             connection.settimeout(1)
             assert ends_while_it_is_sent(connection, requests, seconds=20)
