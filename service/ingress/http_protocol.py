@@ -136,7 +136,8 @@ class BoundedHttpProtocol(WholeRequestProtocol):
         lowered = name.lower()
         if lowered == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
-        self.headers.append((lowered, value))
+        # Blanks behind a value do not belong to it (RFC 9110, 5.5). llhttp takes off those before it.
+        self.headers.append((lowered, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """Answer the request. One that offers to upgrade comes again without its offer."""

@@ -59,6 +59,14 @@ def test_a_body_that_comes_later_is_accepted_too(stack: Stack, connection: socke
     assert b'{"status":"accepted"}' in connection.recv(4096)
 
 
+@pytest.mark.parametrize("space", [" ", "\t", " \t "])
+def test_blanks_around_the_value_of_a_header_do_not_count(stack: Stack, connection: socket.socket, space: str) -> None:
+    head, end, body = signed(stack, "test.blanks").partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    spaced = [f"{name}:{space}{value}{space}" for name, _, value in (line.partition(": ") for line in lines)]
+    assert ask(connection, "\r\n".join([first, *spaced]).encode() + end + body)[0] == 200
+
+
 def test_requests_in_one_piece_are_answered_in_order(stack: Stack, connection: socket.socket) -> None:
     connection.sendall(signed(stack, "test.one") + b"GET /healthz HTTP/1.1\r\n\r\n" + signed(stack, "test.two"))
     seen = b""
