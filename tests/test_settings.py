@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from service.ingress.body_budget import BEYOND_BYTES
 from service.settings import InvalidSettings, Settings, load, load_for_ingress, without_unused_by_ingress
 from service.settings.send_limits import SendLimits
 from tests.stack import make_settings
@@ -158,6 +159,14 @@ def test_a_tolerance_that_lets_webhooks_be_repeated_is_refused(
         monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match=f"^{named}"):
         load()
+
+
+def test_the_largest_body_fits_into_the_room_for_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBACK_MAX_BODY", "33MiB")
+    with pytest.raises(InvalidSettings, match="RINGBACK_MAX_BODY"):
+        load()
+    monkeypatch.setenv("RINGBACK_MAX_BODY", "32MiB")
+    assert load().max_body == 32 * 1024**2 <= BEYOND_BYTES
 
 
 def test_the_longest_tolerance_is_15_minutes(monkeypatch: pytest.MonkeyPatch) -> None:

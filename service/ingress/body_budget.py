@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
+from service.settings import MAX_BODY
+
 FIRST_BYTES = 65_536
 RESERVE_BYTES = 32 * 1024**2
 """For the first 64 KiB of all bodies."""
-BEYOND_BYTES = 32 * 1024**2
-"""For the rest of all bodies."""
+BEYOND_BYTES = MAX_BODY
+"""For the rest of all bodies, and so for one of the largest."""
 READING_SECONDS = 5.0
 FREE_SECONDS = 1.0
 """How long a body may take before its speed is measured."""

@@ -27,6 +27,8 @@ DASHBOARD_PORT = 8081
 """The port of a dashboard without `RINGBACK_DASHBOARD_PORT`."""
 MAX_TOLERANCE = 900.0
 """Seconds in which an observer of a webhook can repeat it."""
+MAX_BODY = 32 * 1024**2
+"""Bytes that all bodies of a process may take. A larger body would never find room."""
 MIN_MEMORY = 4_000_000
 """Bytes: an embedded server with less would refuse the first event."""
 
@@ -98,7 +100,7 @@ class Settings(BaseSettings):
     max_wait: Duration = 7 * 86400.0
     outage_patience: Duration = 22 * 3600.0
     grace: Duration = 25.0
-    max_body: Size = Field(1024**2, le=64 * 1024**2)
+    max_body: Size = Field(1024**2, le=MAX_BODY)
     max_memory: Size | None = Field(None, ge=MIN_MEMORY)
     tolerance: Duration = Field(TOLERANCE, le=MAX_TOLERANCE)
     probe_key: Annotated[TrimmedSecret, checked_by(values.signing_key)] = None
