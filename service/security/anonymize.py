@@ -23,7 +23,7 @@ _SHOWN = re.compile(
     r"id|.*_id|record_type|event_type|.*_at|direction|type|status|.*_status|code|currency|unit|encoding|parts|attempt"
     r"|autoresponse_type|line_type|content_type|valid_until|tags_count|verificationStatus|level"
 )
-_HIDDEN = re.compile(r"foreign_id|original_message_id|wa_id|bsuid")
+_HIDDEN = re.compile(r"foreign_id|original_message_id|wa_id|bsuid|latitude|longitude")
 _USER_ID = re.compile(r".*user_id")
 _NAME = re.compile(r"[A-Za-z0-9_.:$@/-]{0,128}")
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:.+ -]{0,127}")
@@ -80,7 +80,7 @@ def _changed_figure(value: Any, name: str) -> Any:
     if isinstance(value, bool) or value is None:
         return value
     # A number without its plus sign may be written as a number.
-    return value if len(str(value)) < 7 or (_SHOWN.fullmatch(name) and not _HIDDEN.fullmatch(name)) else 0
+    return 0 if _HIDDEN.fullmatch(name) or (len(str(value)) >= 7 and not _SHOWN.fullmatch(name)) else value
 
 
 def _changed_text(value: str, number: Replace, text: Replace, name: str) -> str:
