@@ -73,9 +73,11 @@ def _wrong(given: dict[str, str]) -> str:
 
 def _since(text: str) -> int | None:
     try:
-        return int((clock.now() - seconds(text)) * 1000) if text else None
+        at = clock.now() - seconds(text) if text else -1
     except ValueError:
         return None
+    # Nobody can write a time that is long before 1970, and no event is so old.
+    return int(at * 1000) if at >= 0 else None
 
 
 def in_words(wanted: EventFilter) -> str:

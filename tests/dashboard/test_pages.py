@@ -212,7 +212,8 @@ def test_a_replay_with_one_handler_counts_the_events_of_its_types_alone(stack: S
 
 
 def test_a_replay_of_a_wrong_filter_or_an_unknown_handler_is_refused(operator: httpx.Client) -> None:
-    for form in ({"type": "x", "only": "sms_falback"}, {"since": "yesterday"}, {"issue": "0" * 16}):
+    wrong = [{"type": "x", "only": "sms_falback"}, {"since": "yesterday"}, {"issue": "0" * 16}]
+    for form in (*wrong, {"since": "110000000000d", "only": "every handler"}):
         assert operator.post("/replay-events", data=form, headers=OWN).status_code in (400, 404), form
     assert "No job was begun" in operator.get("/jobs").text
 
@@ -434,7 +435,8 @@ def test_filters_stand_in_the_url_and_say_what_is_wrong(
     assert "shop.broken" in operator.get("/events?state=dead&handler=ship&reason=request").text
     assert "shop.fine" not in operator.get("/events?state=dead").text
     assert "No event matches" in operator.get("/events?type=shop.none").text
-    for wrong in ("state=gone", "since=yesterday", "attempts=many", "number=x", "issue=x", "type=%00", "attempts=0"):
+    wrongs = ["state=gone", "since=yesterday", "attempts=many", "number=x", "issue=x", "type=%00", "attempts=0"]
+    for wrong in (*wrongs, "since=30000d", "since=110000000000d", f"since={'9' * 100}d"):
         page = operator.get(f"/events?{wrong}")
         assert page.status_code == 200
         assert 'role="alert"' in page.text, wrong
