@@ -1,9 +1,13 @@
 """A place in a sorted set of times, where the next page of a list begins. It holds while newer members arrive."""
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
 from redis.asyncio import Redis
+
+_WRITTEN = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})")
+"""Redis refuses a rank beyond 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +23,8 @@ class Place:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Read what `str` wrote. Return None for anything else."""
-        at, _, passed = text.partition(".")
-        if not (at.isdecimal() and passed.isdecimal() and len(text) < 40):
-            return None
-        return cls(int(at), int(passed))
+        written = _WRITTEN.fullmatch(text)
+        return cls(int(written[1]), int(written[2])) if written else None
 
 
 async def rank_at(redis: "Redis", index: str, place: Place | None) -> int:

@@ -442,6 +442,25 @@ def test_filters_stand_in_the_url_and_say_what_is_wrong(
         assert 'role="alert"' in page.text, wrong
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/issues?from=" + "1" * 5000,
+        "/audit?before=\u0661-\u0661",
+        "/audit?before=99999999999999999999-1",
+        "/audit?before=1-99999999999999999999",
+        "/optouts?after=1.99999999999999999999",
+        "/optouts?after=99999999999999999999.1",
+        "/optouts?after=999999999999999.999999999999999",
+        "/events?after=999999999999999.999999999999999",
+        "/events?after=\u0661.\u0661",
+        "/audit?before=9999999999999999999-9999999999999999999",
+    ],
+)
+def test_a_place_that_no_list_has_gives_a_list(operator: httpx.Client, path: str) -> None:
+    assert operator.get(path).status_code == 200
+
+
 def test_a_live_page_sends_its_part_when_it_changes_and_ends_with_the_session(
     stack: Stack, operator: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

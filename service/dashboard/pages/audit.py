@@ -8,7 +8,8 @@ from service.store.inbox.audit import totals
 from service.store.operators.audit_log import audit_entries
 
 SHOWN = 50
-_ID = re.compile(r"\d{1,20}-\d{1,20}")
+_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
+"""Redis takes two numbers of 64 bits."""
 
 
 async def audit(visit: Visit) -> View:

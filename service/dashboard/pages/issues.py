@@ -1,5 +1,6 @@
 """Issues: the dead events by cause, and the state that an operator gives to each cause."""
 
+import re
 from collections import Counter
 from functools import partial
 from typing import get_args
@@ -20,6 +21,7 @@ from service.store.place import Place
 SHOWN = 50
 EVENTS = 20
 SECONDS = 0.04
+_START = re.compile(r"[0-9]{1,9}")
 _CURRENT: tuple[ShownState, ...] = ("open", "reopened", "acknowledged")
 _WORDS: dict[IssueState, tuple[str, str, str]] = {
     "acknowledged": ("Acknowledge", "Others see that somebody takes care of it.", "acknowledged"),
@@ -36,7 +38,7 @@ async def issues(visit: Visit) -> View:
     state = visit.query("state")
     wanted = [state] if state in get_args(ShownState) else _CURRENT
     chosen = [each for each in found if each.state in wanted and (each.count or state)]
-    start = min(int(number) if (number := visit.query("from")).isdecimal() else 0, len(chosen))
+    start = min(int(number) if _START.fullmatch(number := visit.query("from")) else 0, len(chosen))
     page = chosen[start : start + SHOWN]
     data = {
         "issues": page,
