@@ -11,12 +11,14 @@ from service.worker.load_router import CannotLoadHandlers, load_router, subscrib
 
 async def handler_types(settings: Settings) -> Mapping[str, tuple[str, ...]]:
     """Return the event types of each handler in `HANDLERS`. There is none where that cannot be loaded here."""
-    return subscribed_types(await asyncio.to_thread(_router, settings.handlers), settings)
+    try:
+        router = await asyncio.to_thread(_router, settings.handlers)
+    except CannotLoadHandlers:
+        return {}
+    return subscribed_types(router, settings)
 
 
 @cache
 def _router(import_string: str) -> Router:
-    try:
-        return load_router(import_string)
-    except CannotLoadHandlers:
-        return Router()
+    # A failure is raised, so that it is not kept: the next page tries again.
+    return load_router(import_string)

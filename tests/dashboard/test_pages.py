@@ -3,6 +3,7 @@
 import re
 import time
 import tracemalloc
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -459,6 +460,17 @@ def test_filters_stand_in_the_url_and_say_what_is_wrong(
 )
 def test_a_place_that_no_list_has_gives_a_list(operator: httpx.Client, path: str) -> None:
     assert operator.get(path).status_code == 200
+
+
+def test_handlers_that_did_not_load_once_are_loaded_again(
+    open_dashboard: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    client = open_dashboard(handlers="mended_handlers:router")
+    assert "nightly" not in client.get("/pause").text
+    code = "from service import Router\nrouter = Router()\n@router.on('test.x')\nasync def nightly(event, ctx): ...\n"
+    (tmp_path / "mended_handlers.py").write_text(code)
+    assert "nightly" in client.get("/pause").text
 
 
 def test_a_live_page_sends_its_part_when_it_changes_and_ends_with_the_session(
