@@ -30,9 +30,9 @@ async def variables(_: Deployment) -> str:
 
 
 async def files(at: Deployment) -> str:
-    """Look whether others on this machine can change the data folder, a key file or `.env`."""
+    """Look whether others on this machine can change files of the deployment, or read keys in them."""
     raise_any(Warned, exposure_warnings(at.settings))
-    return "nobody else can change them"
+    return "nobody else can change them, or read keys in them"
 
 
 async def data_folder(at: Deployment) -> str:

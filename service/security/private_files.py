@@ -33,6 +33,11 @@ def group_access(path: Path, *, secret: bool = False) -> str | None:
     return None
 
 
+def everybody_reads(path: Path) -> bool:
+    """Return whether everybody on this machine can read a file."""
+    return bool(_mode(path) & stat.S_IROTH)
+
+
 def _mode(path: Path) -> int:
     try:
         return path.stat().st_mode

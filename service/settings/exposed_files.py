@@ -4,13 +4,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from service.security.private_files import Exposed, group_access, require_private
+from service.security.private_files import Exposed, everybody_reads, group_access, require_private
 from service.settings import ENV_FILE, InvalidSettings, Settings
 from service.settings.development_key import key_file, refuse_public_development_key
+from service.settings.variables import sets_secret
 
 
 def exposure_warnings(settings: Settings) -> list[str]:
     """Return warnings of the data folder, the development key and `.env`, where a group can change or read them.
+
+    It also warns of keys in `.env` that everybody can read. That is what most editors make, so it refuses nothing.
 
     Raises:
         InvalidSettings: everybody on this machine can.
@@ -24,6 +27,8 @@ def exposure_warnings(settings: Settings) -> list[str]:
             raise InvalidSettings(f"{variable}: {error}") from None
         if warning := group_access(path, secret=secret):
             warnings.append(warning)
+    if everybody_reads(Path(ENV_FILE)) and sets_secret():
+        warnings.append(f"{ENV_FILE}: everybody on this machine can read the keys in it: chmod 600 {ENV_FILE}")
     return warnings
 
 

@@ -25,6 +25,13 @@ def names_in_file() -> frozenset[str]:
     return frozenset(dotenv_values(ENV_FILE, interpolate=False))
 
 
+def sets_secret() -> bool:
+    """Return whether `.env` sets a secret of Ringback's or of Telnyx's SDK."""
+    fields = Settings.model_fields.values()
+    secrets = {str(field.validation_alias) for field in fields if "Secret" in str(field.annotation)} | OF_THE_SDK
+    return any(name.upper() in secrets for name in names_in_file())
+
+
 def export_env_file(*, only: str = "") -> None:
     """Let handlers find their own variables of `.env` in the environment, where they are not set. Ringback's stay out.
 

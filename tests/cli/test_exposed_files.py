@@ -60,6 +60,26 @@ def test_an_env_file_that_others_can_write_to(mode: int, told: str) -> None:
         assert len(exposure_warnings(make_settings())) == (1 if told else 0)
 
 
+@pytest.mark.parametrize(
+    ("mode", "line", "number"),
+    [
+        (0o644, "TELNYX_API_KEY=KEY", 1),
+        (0o604, "ringback_encryption_key=x", 1),
+        (0o644, "TELNYX_CLIENT_SECRET=x", 1),
+        (0o664, "TELNYX_API_KEY=KEY", 2),
+        (0o640, "TELNYX_API_KEY=KEY", 0),
+        (0o600, "TELNYX_API_KEY=KEY", 0),
+        (0o644, "RINGBACK_PORT=1234", 0),
+    ],
+)
+def test_an_env_file_with_keys_that_everybody_can_read_is_a_warning(mode: int, line: str, number: int) -> None:
+    Path(".env").write_text(f"{line}\n")
+    Path(".env").chmod(mode)
+    warnings = exposure_warnings(make_settings())
+    assert len(warnings) == number
+    assert all("chmod" in warning and "KEY" not in warning for warning in warnings)
+
+
 def test_a_data_folder_that_is_not_used_is_not_looked_at() -> None:
     assert exposure_warnings(data_folder(0o777).model_copy(update={"redis_url": "redis://localhost"})) == []
 
