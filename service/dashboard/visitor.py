@@ -1,5 +1,6 @@
 """The visitor of a page: the user of a session, or of a trusted proxy, or anybody on this machine."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import get_args
 
 from starlette.requests import HTTPConnection
 
-from service.dashboard.request_origin import Networks, is_from
+from service.dashboard.request_origin import Networks, host_of, is_from
 from service.ingress.local_requests import is_local, only_header
 from service.security.dashboard_users import DashboardUser, Role, is_inline, parse_users, user_of_proxy
 from service.security.private_files import Exposed, require_private
@@ -16,7 +17,7 @@ from service.settings.values import networks
 from service.store.operators.sessions import mark_of, read_session
 from service.store.store import Store
 
-COOKIE = "ringback_session"
+_PORT = re.compile(r":([0-9]{1,5})$")
 LOCAL = DashboardUser("local", frozenset(get_args(Role)))
 """The visitor on this machine where no credentials are configured."""
 
@@ -69,12 +70,18 @@ class Access:
         return await self._of_session(request, store)
 
     async def _of_session(self, request: HTTPConnection, store: Store) -> DashboardUser | None:
-        token = request.cookies.get(COOKIE)
+        token = request.cookies.get(cookie_name(request, self.proxies))
         session = await read_session(store, token) if token else None
         user = self.users.get(session.user) if session else None
         if session is None or user is None or not user.password or mark_of(user.password) != session.mark:
             return None
         return user
+
+
+def cookie_name(request: HTTPConnection, proxies: Networks) -> str:
+    """Return the name of a session's cookie. A browser sends a cookie to all ports of a host, so each has its own."""
+    port = _PORT.search(host_of(request, proxies))
+    return f"ringback_session{port[1] if port else ''}"
 
 
 def read_users(given: str) -> Mapping[str, DashboardUser]:

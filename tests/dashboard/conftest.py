@@ -62,6 +62,6 @@ def open_dashboard(stack: Stack) -> Iterator[Open]:
         yield open_one
 
 
-def sign_in(client: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Response:
-    """Sign in as a user."""
-    return client.post("/sign-in", data={"name": name, "password": password}, headers=OWN)
+def sign_in(client: httpx.Client, name: str, password: str = PASSWORD, *, at: str = "") -> httpx.Response:
+    """Sign in as a user, at the client's dashboard or at another one."""
+    return client.post(f"{at}/sign-in", data={"name": name, "password": password}, headers=OWN)

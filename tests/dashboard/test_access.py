@@ -134,17 +134,27 @@ def test_without_users_only_this_machine_under_its_own_name_may_ask(open_dashboa
 
 def test_a_session_ends_with_its_sign_out_everywhere(clients: dict[str, httpx.Client]) -> None:
     client = clients["vera"]
-    token = client.cookies["ringback_session"]
-    with copy_of(client, cookies={"ringback_session": token}) as thief:
+    with copy_of(client, cookies=dict(client.cookies)) as thief:
         assert thief.get("/events").status_code == 200
         assert client.post("/sign-out", headers=OWN).status_code == 303
         assert thief.get("/events").status_code == 303
 
 
+def test_two_dashboards_on_one_host_do_not_end_each_others_sessions(open_dashboard: Open) -> None:
+    first = open_dashboard(dashboard_users=USERS)
+    second = open_dashboard(dashboard_users=USERS, namespace="second")
+    with copy_of(first) as browser:
+        for each in (first, second):
+            assert sign_in(browser, "vera", at=str(each.base_url).rstrip("/")).status_code == 303
+        assert [browser.get(each.base_url.join("/events")).status_code for each in (first, second)] == [200, 200]
+        browser.post(second.base_url.join("/sign-out"), headers=OWN)
+        assert [browser.get(each.base_url.join("/events")).status_code for each in (first, second)] == [200, 303]
+
+
 @pytest.mark.parametrize("token", ["x", "A" * 43, "../x", "0", "é" * 9])
 def test_a_made_up_session_is_nobody(open_dashboard: Open, token: str) -> None:
     client = open_dashboard(dashboard_users=USERS)
-    with copy_of(client, headers=[(b"cookie", f"ringback_session={token}".encode())]) as guesser:
+    with copy_of(client, headers=[(b"cookie", f"ringback_session{client.base_url.port}={token}".encode())]) as guesser:
         assert guesser.get("/events").status_code == 303
 
 
@@ -154,7 +164,8 @@ def test_a_changed_password_ends_the_sessions_of_its_user(stack: Stack, open_das
     from service.security.dashboard_users import hash_password
 
     after = open_dashboard(dashboard_users=f"vera:viewer:{hash_password('another password')}")
-    after.cookies.set("ringback_session", before.cookies["ringback_session"])
+    [token] = before.cookies.values()
+    after.cookies.set(f"ringback_session{after.base_url.port}", token)
     assert after.get("/events").status_code == 303
 
 
@@ -297,7 +308,7 @@ def test_the_dashboard_works_under_a_path_of_a_proxy_that_takes_it_off_or_not(
     assert asked.headers["location"].startswith("/ops/ringback/sign-in?next=%2Fevents")
     signed = client.post(f"{prefix}/sign-in", data={"name": "vera", "password": PASSWORD}, headers=OWN)
     assert "path=/ops/ringback" in signed.headers["set-cookie"].lower()
-    cookie = {"cookie": f"ringback_session={signed.cookies['ringback_session']}"}
+    cookie = {"cookie": "; ".join("=".join(each) for each in signed.cookies.items())}
     page = client.get(f"{prefix}/", headers=cookie).text
     links = re.findall(r'(?:href|src|action)="(/[^"]*)"', page)
     assert links

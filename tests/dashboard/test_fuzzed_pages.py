@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from urllib.parse import quote_from_bytes, urlsplit
+from urllib.parse import quote_from_bytes
 
 import httpx
 import pytest
@@ -57,8 +57,9 @@ AT_ONCE = 10
 class OddRequests:
     """Requests for pages by a seed, with anything wrong. None comes from a page of the dashboard."""
 
-    def __init__(self, seed: int, cookies: list[bytes]) -> None:
+    def __init__(self, seed: int, port: int, cookies: list[bytes]) -> None:
         self.rng = random.Random(seed)
+        self.port = port
         self.cookies = cookies
 
     def next(self) -> bytes:
@@ -74,7 +75,8 @@ class OddRequests:
         kind = self.rng.choice(
             (b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x", b"text/plain")
         )
-        head = b"host: 127.0.0.1\r\ncookie: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n" % (
+        head = b"host: 127.0.0.1:%d\r\ncookie: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n" % (
+            self.port,
             self.rng.choice(self.cookies),
             kind,
             len(body),
@@ -121,7 +123,8 @@ def bombard(stack: Stack, client: httpx.Client, *, seed: int, number: int) -> se
         assert sign_in(client, user).status_code == 303
         cookies.append("; ".join(f"{name}={value}" for name, value in client.cookies.items()).encode())
     before = changes(stack)
-    statuses = asyncio.run(ask(urlsplit(str(client.base_url)).port or 0, OddRequests(seed, cookies), number))
+    port = client.base_url.port or 0
+    statuses = asyncio.run(ask(port, OddRequests(seed, port, cookies), number))
     assert changes(stack) == before
     assert stack.recorded(body["data"]["id"]).state == "open"
     return statuses

@@ -8,7 +8,7 @@ from service.dashboard.request_origin import client_address, is_secure
 from service.dashboard.routes import Page
 from service.dashboard.sign_in import SESSION_SECONDS, WINDOW, SignInRefused, own_path
 from service.dashboard.visit import View, Visit
-from service.dashboard.visitor import COOKIE
+from service.dashboard.visitor import cookie_name
 from service.store.operators.sessions import close_session
 
 _KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -53,7 +53,8 @@ async def sign_in(visit: Visit) -> View | Response:
 
 async def sign_out(visit: Visit) -> Response:
     """End the session, everywhere."""
-    await close_session(visit.store, visit.request.cookies.get(COOKIE, ""))
+    name = cookie_name(visit.request, visit.request.app.state.access.proxies)
+    await close_session(visit.store, visit.request.cookies.get(name, ""))
     answer = visit.go_to("/sign-in")
     _set_cookie(visit, answer, "", 0)
     return answer
@@ -66,7 +67,7 @@ def _form(after: str, refused: str = "", status: int = 200) -> View:
 def _set_cookie(visit: Visit, answer: Response, token: str, seconds: int) -> None:
     proxies = visit.request.app.state.access.proxies
     answer.set_cookie(
-        COOKIE,
+        cookie_name(visit.request, proxies),
         token,
         max_age=seconds,
         path=visit.root or "/",
