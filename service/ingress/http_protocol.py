@@ -33,7 +33,6 @@ LINGER_SECONDS = 1.0
 MAX_PIPELINED = 8
 """Requests that may wait behind the one that is being answered."""
 
-
 _TOO_LARGE = "the head of the request is too large"
 _REFUSALS: WeakKeyDictionary[ServerState, RefusalLog] = WeakKeyDictionary()
 
@@ -90,7 +89,10 @@ class BoundedHttpProtocol(WholeRequestProtocol):
             return
         self._unset_keepalive_if_required()
         try:
-            self._feed(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                self._feed_without_offer(data[offer.args[0] :])
         except httptools.HttpParserError:
             self.send_400_response(self._reason)
             return
@@ -129,15 +131,16 @@ class BoundedHttpProtocol(WholeRequestProtocol):
         """Take a header of the head. One of a trailer proves nothing, and is passed over."""
         if not self._in_head:
             return
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADERS:
+        headers, size = self.headers, self._head_bytes + len(name) + len(value)
+        self._head_bytes = size
+        if size > MAX_HEAD_BYTES or len(headers) >= MAX_HEADERS:
             self._refuse_head()
         # As uvicorn does, without a call of its method for each header.
         lowered = name.lower()
         if lowered == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         # Blanks behind a value do not belong to it (RFC 9110, 5.5). llhttp takes off those before it.
-        self.headers.append((lowered, value.rstrip(b" \t")))
+        headers.append((lowered, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """Answer the request. One that offers to upgrade comes again without its offer."""
@@ -236,15 +239,14 @@ class BoundedHttpProtocol(WholeRequestProtocol):
         self._stop_head_timer()
         self.transport.abort()
 
-    def _feed(self, data: bytes) -> None:
-        # Each turn takes one offer away, and MAX_PIPELINED bounds the requests that can make one.
-        while data:
-            try:
-                self.parser.feed_data(data)
-                data = b""
-            except httptools.HttpParserUpgrade as offer:
-                data, self._plain_head = self._plain_head + data[offer.args[0] :], b""
-                self.parser = new_parser(self)
+    def _feed_without_offer(self, rest: bytes) -> None:
+        data, self._plain_head = self._plain_head + rest, b""
+        self.parser = new_parser(self)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            # The next request may make an offer too. MAX_PIPELINED bounds how many do.
+            self._feed_without_offer(data[offer.args[0] :])
 
     def _is_body_broken(self) -> bool:
         """Return whether the one request that has no answer is that whose body is being read."""
