@@ -188,8 +188,9 @@ async def test_a_place_stays_where_it_is_while_newer_members_arrive(store: Store
         ("5.x", None),
         ("x.2", None),
         ("-5.2", None),
-        (f"{'1' * 37}.2", Place(int("1" * 37), 2)),
-        (f"{'1' * 38}.2", None),
+        (f"{'1' * 15}.{'2' * 15}", Place(int("1" * 15), int("2" * 15))),
+        (f"{'1' * 16}.2", None),
+        (f"1.{'2' * 16}", None),
     ],
 )
 def test_a_place_is_read_as_it_is_written(text: str, place: Place | None) -> None:
