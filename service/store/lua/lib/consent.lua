@@ -81,7 +81,7 @@ local function opted_out(forms, since)
   return false
 end
 
--- drop_impossible: replace times from the future, as of a server's clock that was ahead, by the oldest that say the same.
+-- drop_impossible: replace times from the future by the oldest that say the same. The server's clock may have been ahead.
 local function drop_impossible(known)
   for first = 1, 4, 3 do
     local out, back = known[first], known[first + 1]
