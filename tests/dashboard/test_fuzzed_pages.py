@@ -147,7 +147,7 @@ def _short_timers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "number",
     [
-        pytest.param(60, marks=pytest.mark.slow),
+        pytest.param(200, marks=pytest.mark.slow),
         pytest.param(50_000, marks=[pytest.mark.soak, pytest.mark.timeout(7200)]),
     ],
 )
