@@ -1,6 +1,7 @@
-"""No script keeps the server from others for long: at its largest batch it takes at most 10 ms of a processor.
+"""No script keeps the server from others for long: at its largest batch it takes about 10 ms of a processor.
 
-Time by the clock would tell how busy the machine is: a server that waits for a processor looks slow.
+Time by the clock would tell how busy the machine is, and processor time how fast. So each script is held against a
+yardstick, which the same server runs between them.
 """
 
 import asyncio
@@ -30,9 +31,12 @@ from service.store.inbox.leases import (
 )
 from service.store.operators.job_runner import BATCH
 from service.store.store import Store
+from tests.pending import pending
 
-LIMIT = 10.0
-"""Milliseconds."""
+YARDSTICK = "for place = 1, 600 do redis.call('HSET', KEYS[1], place % 100, ARGV[1]) end"
+"""Plain writes of a body. They took 2.5 to 4.4 ms in eight runs, and the longest script 1.6 to 2.7 times as long."""
+LIMIT = 4.0
+"""Yardsticks that a script may take."""
 ROUNDS = 3
 HELD = 200
 """Events that a worker of 100 holds at most: as many give their leases back."""
@@ -93,6 +97,7 @@ class Costs:
 async def measure(costs: Costs) -> None:
     store = costs.store
     for _ in range(ROUNDS):
+        await costs.of("yardstick", pending(store.redis.eval(YARDSTICK, 1, store.keys.job("yardstick"), BODY)))
         ids = await costs.accepted(MAX_ITEMS)
         leases = await costs.claimed(HELD)
         held = [HeldLease(each.record.id, each.token) for each in leases]
@@ -120,6 +125,7 @@ def measured(server: EmbeddedServer, work: Callable[[Costs], Awaitable[None]]) -
 
 @pytest.mark.slow
 @pytest.mark.one_server("it reads the processor time of a server of its own")
-def test_no_script_takes_more_than_ten_milliseconds_of_the_servers_processor(own_server: EmbeddedServer) -> None:
+def test_no_script_keeps_the_servers_processor_for_long(own_server: EmbeddedServer) -> None:
     lowest = measured(own_server, measure)
-    assert {name: round(cost, 1) for name, cost in lowest.items() if cost > LIMIT} == {}, lowest
+    yardstick = lowest.pop("yardstick")
+    assert {name: round(cost / yardstick, 1) for name, cost in lowest.items() if cost > LIMIT * yardstick} == {}, lowest
