@@ -97,7 +97,7 @@ class Costs:
 async def measure(costs: Costs) -> None:
     store = costs.store
     for _ in range(ROUNDS):
-        await costs.of("yardstick", pending(store.redis.eval(YARDSTICK, 1, store.keys.job("yardstick"), BODY)))
+        await costs.of("yardstick", pending(store.redis.eval(YARDSTICK, 1, store.keys.job("yardstick"), BODY.decode())))
         ids = await costs.accepted(MAX_ITEMS)
         leases = await costs.claimed(HELD)
         held = [HeldLease(each.record.id, each.token) for each in leases]
