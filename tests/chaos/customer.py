@@ -16,7 +16,7 @@ from tests.handlers.receiving import served
 FORWARDED = "test.forwarded"
 """The type of the events that the service gets."""
 REFUSED = 7
-"""One request of so many is answered with 500."""
+"""One request of so many is answered with 503. It asks for a second: a 500 would be tried again minutes later."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Customer:
         with self._lock:
             self._taken += 1
             if self._taken % REFUSED == 0:
-                return flask.Response(status=500)
+                return flask.Response(status=503, headers={"retry-after": "1"})
             self.digests[flask.request.headers[ID_HEADER]].add(digest(flask.request.get_data()))
         return flask.Response(status=200)
 
