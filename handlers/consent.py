@@ -1,9 +1,10 @@
 """STOP and START, remembered across SMS and RCS."""
 
+from dataclasses import replace
 from typing import Any
 
 from service import Context, Discard, Event, Router, clock
-from service.events.consent import ConsentChange, words_of
+from service.events.consent import AHEAD, ConsentChange, words_of
 from service.events.opt_out_words import opt_out_words
 from service.settings import Settings
 from service.store.facts.consent import record_consent
@@ -28,6 +29,9 @@ async def consent(event: Event[dict[str, Any]], ctx: Context) -> None:
     words = _words_of(event, ctx.settings, accepted_at)
     if not words:
         raise Discard("nothing_said")
+    # By Redis's clock, as at the acceptance. The clock of an ingress may be far behind, and decides nothing.
+    latest = accepted_at + AHEAD
+    words = tuple(replace(each, at=None if each.at is None else min(each.at, latest)) for each in words)
     await record_consent(ctx.services.store, words, now=accepted_at)
     ctx.log.info("consent", said=words[0].said)
 

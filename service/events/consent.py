@@ -58,26 +58,19 @@ def words_of(
     """Return the changes of consent in an event: of an inbound message's sender, or of blocked recipients (40300).
 
     `also` holds further opt-out words in normal form. `now` is seconds since 1970. An impossible time
-    counts as none, one from the future as `now`. A START without a time changes nothing, because it may be older than
-    the STOP.
+    counts as none. A START without a time changes nothing, because it may be older than the STOP.
     """
     if not event_type.startswith("message.") or not isinstance(payload, Mapping):
         return ()
     if is_inbound(event_type, payload):
         said = said_in(payload, also)
-        at = None if said is None else _time((payload.get("received_at"), occurred_at), now)
+        at = None if said is None else possible_time((payload.get("received_at"), occurred_at), now)
         if said is None or (said == "in" and at is None):
             return ()
         return tuple(ConsentChange(name, said, at) for name in names_of(payload))
     blocked = dict.fromkeys(blocked_recipients(payload))
-    at = _time((occurred_at, payload.get("completed_at")), now) if blocked else None
+    at = possible_time((occurred_at, payload.get("completed_at")), now) if blocked else None
     return tuple(ConsentChange(number, "out", at, BLOCKED_BY_STOP) for number in blocked)
-
-
-def _time(candidates: tuple[object, object], now: float) -> float | None:
-    """Return the time of a word, however late it is read again: at most `AHEAD` after it was accepted."""
-    at = possible_time(candidates, now)
-    return None if at is None else min(at, now + AHEAD)
 
 
 def is_inbound(event_type: str, payload: Mapping[str, Any]) -> bool:

@@ -89,16 +89,6 @@ def test_a_start_without_any_time_lifts_nothing() -> None:
     )
 
 
-@pytest.mark.parametrize(("said_at", "counts_from"), [("12:00:03", 3), ("12:00:05", 5), ("12:14:00", 5)])
-def test_a_word_from_a_clock_ahead_counts_from_its_acceptance_however_late_it_is_read(
-    said_at: str, counts_from: int
-) -> None:
-    accepted_at = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
-    message = {**received_sms(NUMBER, "START"), "received_at": f"2026-01-05T{said_at}Z"}
-    [word] = words_of("message.received", message, None, now=accepted_at)
-    assert word.at == accepted_at + counts_from
-
-
 def test_keywords_are_telnyx_s_to_answer() -> None:
     assert is_keyword(received_sms(NUMBER, "info"))
     assert is_keyword(received_sms(NUMBER, "\u201cHelp!\u201d"))

@@ -1,9 +1,11 @@
 """A START lifts what the number said; what a person put there, a person lifts."""
 
+from datetime import UTC, datetime
 from typing import get_args
 
 import pytest
 
+from handlers import consent
 from service import clock
 from service.events.consent import AHEAD, ConsentChange, Source
 from service.store.facts.consent import consent_of, opt_outs, opted_out, record_consent
@@ -47,9 +49,9 @@ def test_what_a_person_put_there_is_not_hidden_by_what_the_number_says(
     ]
     tell(stack, *words, ConsentChange(number, "in", NOON + 5))
     assert is_out(stack, number)
-    consent = stack.ask(lambda store: consent_of(store, number))
-    assert consent.in_force is not None
-    assert consent.in_force.source == put
+    known = stack.ask(lambda store: consent_of(store, number))
+    assert known.in_force is not None
+    assert known.in_force.source == put
     tell(stack, ConsentChange(number, "in", NOON + 6, "operator"), ConsentChange(number, "out", NOON + 7))
     assert is_out(stack, number), "a later STOP counts again"
     tell(stack, ConsentChange(number, "in", NOON + 8))
@@ -63,6 +65,29 @@ def test_a_word_from_a_clock_ahead_makes_no_later_opt_out_an_older_one(stack: St
     assert not is_out(stack, number)
     tell(stack, ConsentChange(number, "out", clock.now() + AHEAD))
     assert is_out(stack, number)
+
+
+def test_a_start_from_a_clock_ahead_that_is_handled_late_lifts_no_stop_that_came_meanwhile(stack: Stack) -> None:
+    number = fresh_number()
+    start = envelope("message.received", received_sms(number, "START", received_at=said_at(clock.now() + 600)))
+    stack.deliver(start)
+    tell(stack, ConsentChange(number, "out", clock.now() + AHEAD))
+    stack.start_worker(consent.router)
+    stack.ended(start)
+    assert is_out(stack, number)
+
+
+def test_an_ingress_whose_clock_is_behind_keeps_the_order_of_words(stack: Stack) -> None:
+    number, real = fresh_number(), clock.now()
+    with clock.moved(lambda: real - 120):
+        for place, word in enumerate(("STOP", "START", "STOP")):
+            message = received_sms(number, word, received_at=said_at(real - 3 + place))
+            stack.deliver(envelope("message.received", message), at=real - 120)
+            assert is_out(stack, number) == (word == "STOP")
+
+
+def said_at(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
 def test_nothing_is_kept_of_what_is_no_number(stack: Stack) -> None:
