@@ -69,7 +69,7 @@ class HealReport:
         before = {name: _copied(getattr(self, name)) for name in names}
         try:
             yield
-        # A worker that stops cancels the turn, and still notifies people of what it has counted.
+        # A worker that stops cancels the turn. It still notifies people of the counts.
         except BaseException:
             for name, value in before.items():
                 setattr(self, name, value)

@@ -160,10 +160,13 @@ class Fallback:
         """Send the SMS. Return the reason against it at the moment of its intent, if any."""
         settings, message_id = self.ctx.settings, self._message_id
         limit, keep, shown_state = settings.sms_per_hour, settings.retention, _shown_state(message_id, shown)
-        asked = self.case.since, sms.segments, limit, keep, shown_state, self.case.carrier, against
         key = effect_key(message_id, self.case.number)
         try:
-            with instead_of(message_states.InsteadOf(message_id, *asked)):
+            with instead_of(
+                message_states.InsteadOf(
+                    message_id, self.case.since, sms.segments, limit, keep, shown_state, self.case.carrier, against
+                )
+            ):
                 await self.ctx.telnyx.messages.send(**request(self.case, sms), idempotency_key=key)
         except APIError as error:
             if (reason := not_sent_reason(error)) is None:

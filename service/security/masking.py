@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from service.security.digit_separators import BETWEEN
+from service.security.digit_separators import BETWEEN, FORMAT
 
 LONGEST_TYPE = 128
 """Characters of an event type. A longer one is shortened."""
@@ -34,10 +34,8 @@ _DIGEST = 12
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # Cc: C0, DEL and C1
-    "\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\U000e0000-\U000e007f"  # Cf: zero width, bidirectional, tags
-    "\u2028\u2029\ud800-\udfff]"  # line and paragraph separators, lone surrogates
+    + FORMAT
+    + "\u2028\u2029\ud800-\udfff]"  # line and paragraph separators, lone surrogates
 )
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 

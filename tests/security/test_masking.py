@@ -48,7 +48,7 @@ def test_ids_and_dates_are_no_numbers(told: str) -> None:
         "+1 312/5550 001",
     ],
 )
-def test_a_number_is_masked_whatever_stands_between_its_digits(spelt: str) -> None:
+def test_a_number_is_masked_with_any_separator_between_its_digits(spelt: str) -> None:
     assert mask_numbers(f"the address '{spelt}' is invalid") == "the address '+1312•••0001' is invalid"
 
 

@@ -295,7 +295,7 @@ def test_a_list_of_ids_is_kept_as_long_as_its_job_and_a_day_without_one(deployme
     def days(job: str) -> int:
         return round(kept(job) / 86_400_000)
 
-    # Whoever created it was killed before the job began.
+    # The process that creates a job may be killed before the job begins.
     deployment.ask(lambda store: replace_ids(store, "never-begun", ids()))
     assert days("never-begun") == 1
     job = created(deployment, RETRY, ["event-1"])

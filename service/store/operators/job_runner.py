@@ -71,11 +71,11 @@ async def _whole_turn(run: "_Run") -> bool:
 
 async def due_job(store: Store) -> str | None:
     """Return the id of a job that nobody carries out."""
-    for job, at in await store.redis.zrange(store.keys.jobs_due, 0, 0, withscores=True):
-        # The server's clock set the time. A worker's own may be wrong.
-        if at <= await server_time(store.redis):
-            return str(job.decode())
-    return None
+    first = await store.redis.zrange(store.keys.jobs_due, 0, 0, withscores=True)
+    # The server's clock set the time. A worker's own may be wrong.
+    if not first or first[0][1] > await server_time(store.redis):
+        return None
+    return str(first[0][0].decode())
 
 
 @dataclass
